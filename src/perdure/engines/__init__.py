@@ -1,0 +1,1 @@
+"""Engines run transactions on SQLite or PostgreSQL and know no table."""

@@ -1,0 +1,178 @@
+"""One SQLite file per subject under ``agents/``, and ``core.db`` for what belongs to nobody in
+particular.
+
+A subject's name is never part of a path: the folder is named by its hash. Only so many files are
+open at once; the one used longest ago is closed first, never one in use.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
+
+from perdure.errors import Unavailable
+from perdure.kernel.engine import Engine, Session, Unit
+
+from .sqlite import POLL_SECONDS, SqliteEngine
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+FILES_OPEN_MAX = 64
+CORE = "core"
+Prepare = Callable[[Engine], None]
+
+
+def folder_name(subject: str) -> str:
+    """Name a subject's folder: 32 hexadecimal digits, whatever the subject is called."""
+    return blake2b(subject.encode(), digest_size=16, person=b"perdure-folder").hexdigest()
+
+
+class FolderEngine:
+    """Routes each unit of work to the file of its subject."""
+
+    dialect = "sqlite"
+    reads_inline = True
+
+    def __init__(self, root: Path, *, durability: str, prepare: Prepare | None) -> None:
+        self.root = root
+        self._durability = durability
+        self._prepare = prepare
+        self._lock = threading.RLock()
+        self._open: OrderedDict[str, SqliteEngine] = OrderedDict()
+        self._uses: dict[str, int] = {}
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
+        self._gates = WeakKeyDictionary()
+        self._watchers: list[Callable[[], None]] = []
+        self._poller: threading.Thread | None = None
+        self._is_closed = threading.Event()
+        with self._use(CORE):
+            pass
+
+    def write(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
+        with self._use(_key(subject)) as engine:
+            return engine.write(subject, unit)
+
+    async def write_async(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        if loop not in self._gates:
+            self._gates[loop] = asyncio.Semaphore(FILES_OPEN_MAX)
+        async with self._gates[loop]:
+            with self._use(_key(subject)) as engine:
+                return await engine.write_async(subject, unit)
+
+    def read(self, subject: str, unit: Unit[T]) -> T:
+        with self._use(_key(subject)) as engine:
+            return engine.read(subject, unit)
+
+    def administer(self, unit: Unit[T]) -> T:
+        """Change the schema of every file; the last result is returned."""
+        results = [engine.administer(unit) for _, engine in self.databases()]
+        return results[-1]
+
+    @contextmanager
+    def transaction(self, subject: str) -> Iterator[Session]:
+        with self._use(_key(subject)) as engine, engine.transaction(subject) as session:
+            yield session
+
+    def databases(self) -> Iterable[tuple[str, Engine]]:
+        """Give every file of the folder with its name, one at a time."""
+        for key in (CORE, *sorted(path.name for path in (self.root / "agents").glob("*"))):
+            with self._use(key) as engine:
+                yield key, engine
+
+    def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
+        with self._lock:
+            self._watchers.append(wake)
+            if self._poller is None:
+                self._poller = threading.Thread(
+                    target=self._poll, name="perdure-watch", daemon=True
+                )
+                self._poller.start()
+        return lambda: self._watchers.remove(wake)
+
+    def close(self) -> None:
+        self._is_closed.set()
+        if self._poller is not None:
+            self._poller.join()
+        with self._lock:
+            engines = list(self._open.values())
+            self._open.clear()
+        for engine in engines:
+            engine.close()
+
+    @contextmanager
+    def _use(self, key: str) -> Iterator[SqliteEngine]:
+        engine = self._take(key)
+        try:
+            yield engine
+        finally:
+            with self._lock:
+                self._uses[key] -= 1
+                if not self._uses[key]:
+                    del self._uses[key]
+                self._close_surplus()
+
+    def _take(self, key: str) -> SqliteEngine:
+        with self._lock:
+            if self._is_closed.is_set():
+                raise Unavailable("the store is closed", remedy="open it again")
+            if key not in self._open:
+                self._open[key] = self._opened(key)
+            self._open.move_to_end(key)
+            self._uses[key] = self._uses.get(key, 0) + 1
+            return self._open[key]
+
+    def _close_surplus(self) -> None:
+        """Close the files used longest ago; while all are in use, more than the limit stay open."""
+        unused = [key for key in self._open if key not in self._uses]
+        for key in unused[: max(0, len(self._open) - FILES_OPEN_MAX)]:
+            self._open.pop(key).close()
+
+    def _opened(self, key: str) -> SqliteEngine:
+        path = (
+            self.root / "core.db" if key == CORE else self.root / "agents" / key / "memory.sqlite"
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Unavailable(
+                f"{path.parent} can not be made ({error.strerror})", remedy="check the folder"
+            ) from None
+        engine = SqliteEngine(path, durability=self._durability)
+        engine.watchers.append(self._wake)
+        if self._prepare is not None:
+            self._prepare(engine)
+        return engine
+
+    def _poll(self) -> None:
+        """Notice the writes of other processes: their WAL files change."""
+        seen: dict[str, tuple[int, int]] = {}
+        while not self._is_closed.wait(POLL_SECONDS):
+            found = dict(self._changes())
+            if found != seen:
+                seen = found
+                self._wake()
+
+    def _changes(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        for wal in (self.root / "core.db-wal", *(self.root / "agents").glob("*/memory.sqlite-wal")):
+            with suppress(OSError):  # it was closed between the look and the stat
+                state = wal.stat()
+                yield str(wal), (state.st_mtime_ns, state.st_size)
+
+    def _wake(self) -> None:
+        for wake in list(self._watchers):
+            wake()
+
+
+def _key(subject: str) -> str:
+    return folder_name(subject) if subject else CORE

@@ -1,0 +1,172 @@
+"""Reading and following the whole log, across subjects, in the order of each slice.
+
+A checkpoint maps a slice to the last position seen there. Positions are gapless and given in
+commit order, so a reader that goes on from its checkpoint can neither miss nor repeat an event.
+There is no order across slices.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from perdure.errors import Tampered
+
+from . import chain
+from .engine import Engine, Session
+from .log import PAGE_EVENTS, RESTORE, Recorded, header, statements
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+LOOK_AGAIN_SECONDS = 0.25
+
+
+class Checkpoint(dict[str, int]):
+    """Slice (with its database, in the folder layout) to position; ``advance`` after handling an
+    event.
+    """
+
+    def advance(self, recorded: Recorded) -> None:
+        """Note that this event was handled."""
+        self[recorded.lane] = recorded.position
+
+
+class Log:
+    """The log of a store, for synchronous readers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def head(self) -> Checkpoint:
+        """Return the newest position of every slice."""
+        return _head(self._engine)
+
+    def read(self, after: Mapping[str, int] | None = None) -> Iterator[Recorded]:
+        """Yield every event behind the checkpoint that is committed now."""
+        seen = Checkpoint(after or {})
+        while page := _page(self._engine, seen):
+            for recorded in page:
+                seen.advance(recorded)
+                yield recorded
+
+    def follow(self, after: Mapping[str, int] | None = None) -> Iterator[Recorded]:
+        """Yield every event behind the checkpoint, then wait for the next ones, for ever."""
+        news = threading.Event()
+        stop = self._engine.watch(news.set)
+        seen = Checkpoint(after or {})
+        try:
+            while True:
+                news.clear()
+                for recorded in self.read(seen):
+                    seen.advance(recorded)
+                    yield recorded
+                news.wait(LOOK_AGAIN_SECONDS)
+        finally:
+            stop()
+
+
+class AsyncLog:
+    """The log of a store, for coroutines."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def head(self) -> Checkpoint:
+        """Return the newest position of every slice."""
+        import asyncio
+
+        return await asyncio.to_thread(_head, self._engine)
+
+    async def read(self, after: Mapping[str, int] | None = None) -> AsyncIterator[Recorded]:
+        """Yield every event behind the checkpoint that is committed now."""
+        import asyncio
+
+        seen = Checkpoint(after or {})
+        while page := await asyncio.to_thread(_page, self._engine, seen):
+            for recorded in page:
+                seen.advance(recorded)
+                yield recorded
+
+    async def follow(self, after: Mapping[str, int] | None = None) -> AsyncIterator[Recorded]:
+        """Yield every event behind the checkpoint, then wait for the next ones, for ever."""
+        import asyncio
+
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        stop = self._engine.watch(lambda: _wake(loop, news))
+        seen = Checkpoint(after or {})
+        try:
+            while True:
+                news.clear()
+                async for recorded in self.read(seen):
+                    seen.advance(recorded)
+                    yield recorded
+                try:
+                    await asyncio.wait_for(news.wait(), LOOK_AGAIN_SECONDS)
+                except TimeoutError:
+                    continue
+        finally:
+            stop()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(news.set)
+
+
+def _head(engine: Engine) -> Checkpoint:
+    return Checkpoint(
+        (lane(name, slice), position)
+        for name, database in engine.databases()
+        for slice, position in database.read("", lambda s: s.rows(statements.heads, {}))
+    )
+
+
+def lane(database: str, slice: int) -> str:
+    """Name a slice of one database."""
+    return f"{database}/{slice}" if database else str(slice)
+
+
+def _page(engine: Engine, seen: Mapping[str, int]) -> list[Recorded]:
+    page: list[Recorded] = []
+    for name, database in engine.databases():
+        wanted = PAGE_EVENTS - len(page)
+        page += database.read("", partial(_fresh, name=name, seen=seen, most=wanted))
+        if len(page) >= PAGE_EVENTS:
+            break
+    return page
+
+
+def _fresh(session: Session, *, name: str, seen: Mapping[str, int], most: int) -> list[Recorded]:
+    found: list[Recorded] = []
+    for slice, position in session.rows(statements.heads, {}):
+        after = seen.get(lane(name, slice), 0)
+        if position > after and len(found) < most:
+            found += _of_slice(session, name, slice, after, most - len(found))
+    return found
+
+
+def _of_slice(session: Session, name: str, slice: int, after: int, most: int) -> list[Recorded]:
+    rows = session.rows(statements.slice_events, {"slice": slice, "after": after, "most": most})
+    found = []
+    for expected, entry in enumerate(map(header, rows), start=after + 1):
+        if entry.position != expected:
+            raise Tampered(
+                f"slice {slice} goes from position {expected - 1} to {entry.position}: an event"
+                " was removed",
+                value=slice,
+                remedy=RESTORE,
+            )
+        if entry.payload is not None and chain.payload_hash(entry.payload) != entry.payload_hash:
+            raise Tampered(
+                f"the payload of event {entry.version} of stream {entry.stream!r} was changed",
+                value=entry.stream,
+                remedy=RESTORE,
+            )
+        recorded = entry.recorded()
+        recorded.lane = lane(name, slice)
+        found.append(recorded)
+    return found

@@ -1,0 +1,245 @@
+"""Append to a stream and read it back, verified. The chain and the positions are kept here.
+
+On SQLite the transaction is alone in the file, so the head is read, the event linked and written
+by simple statements; on PostgreSQL one function does the same in one round trip. Following
+across subjects lives in ``follow.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from perdure.errors import Conflict, Tampered
+
+from . import chain, events, queries
+from .clock import moment
+from .engine import Rows, Session
+
+statements = queries.load(__file__)
+
+ANY, EXISTS, NONE = -1, -2, 0
+PAGE_EVENTS = 500
+
+
+class Recorded:
+    """An event with its place: stream, version, position and time.
+
+    Right after an append the version and position may still be on their way (one round trip is
+    saved when nobody asks).
+    """
+
+    __slots__ = ("_place", "_rows", "at", "event", "id", "lane", "stream", "subject")
+
+    def __init__(
+        self, event: Any, *, subject: str, stream: str, id: str, at: int, rows: Callable[[], Rows]
+    ) -> None:
+        self.event, self.subject, self.stream = event, subject, stream
+        self.id, self.at, self.lane = id, moment(at), ""
+        self._rows = rows
+        self._place: tuple[int, int] | None = None
+
+    @property
+    def version(self) -> int:
+        """The number inside the stream, from 1."""
+        return self._fetch()[0]
+
+    @property
+    def position(self) -> int:
+        """The number inside the slice, from 1, without gaps, in commit order."""
+        return self._fetch()[1]
+
+    def _fetch(self) -> tuple[int, int]:
+        if self._place is None:
+            ((version, position),) = self._rows()
+            self._place = (version, position)
+        return self._place
+
+    def __repr__(self) -> str:
+        return f"<{type(self.event).__name__} {self._place or 'on its way'} of {self.stream!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is stored around a payload, as the chain sees it."""
+
+    position: int
+    stream: str
+    version: int
+    id: str
+    type: str
+    schema: int
+    at: int
+    payload: bytes | None
+    payload_hash: bytes
+    hash: bytes
+    subject: str
+
+    def linked(self, previous: bytes, slice: int, *, version: int | None = None) -> bytes:
+        """Compute the hash this event should carry after ``previous``."""
+        return chain.link(
+            previous,
+            slice=slice,
+            subject=self.subject,
+            stream=self.stream,
+            version=self.version if version is None else version,
+            id=self.id,
+            type=self.type,
+            schema=self.schema,
+            at=self.at,
+            payload=self.payload_hash,
+        )
+
+    def recorded(self) -> Recorded:
+        """Decode the event; an erased payload decodes to None."""
+        fact = None
+        if self.payload is not None:
+            fact = events.decode(self.type, self.schema, self.payload)
+        place = [(self.version, self.position)]
+        return Recorded(
+            fact, subject=self.subject, stream=self.stream, id=self.id, at=self.at,
+            rows=lambda: place,
+        )  # fmt: skip
+
+
+def header(row: tuple[Any, ...]) -> Header:
+    """Read a row of perdure_events."""
+    position, stream, version, id, type, schema, at, payload, payload_hash, hash, subject = row
+    return Header(
+        position, stream, version, str(id), type, schema, at,
+        None if payload is None else bytes(payload), bytes(payload_hash), bytes(hash), subject,
+    )  # fmt: skip
+
+
+def append(
+    session: Session,
+    fact: object,
+    *,
+    slice: int,
+    subject: str,
+    stream: str,
+    expected: int,
+    id: str,
+    at: int,
+) -> Recorded:
+    """Append one event or raise Conflict; nothing is visible before the transaction commits."""
+    kind, payload = events.encode(fact)
+    params = {
+        "slice": slice, "subject": subject, "stream": stream, "expected": expected, "id": id,
+        "type": kind.name, "schema": kind.version, "at": at, "payload": payload,
+    }  # fmt: skip
+    rows = _APPEND[session.dialect](session, params)
+    return Recorded(fact, subject=subject, stream=stream, id=id, at=at, rows=rows)
+
+
+def _append_here(session: Session, params: dict[str, Any]) -> Callable[[], Rows]:
+    found = session.rows(statements.head, params)
+    known, previous = found[0] if found else (0, chain.GENESIS)
+    check_expected(params["stream"], params["expected"], known)
+    version = known + 1
+    payload_hash = chain.payload_hash(params["payload"])
+    linked = chain.link(
+        bytes(previous),
+        slice=params["slice"], subject=params["subject"], stream=params["stream"], version=version,
+        id=params["id"], type=params["type"], schema=params["schema"], at=params["at"],
+        payload=payload_hash,
+    )  # fmt: skip
+    ((position,),) = session.rows(statements.take_position, params)
+    params.update(version=version, position=position, payload_hash=payload_hash, hash=linked)
+    session.rows(statements.insert_event, params)
+    session.rows(statements.save_head, params)
+    place = [(version, position)]
+    return lambda: place
+
+
+def _append_there(session: Session, params: dict[str, Any]) -> Callable[[], Rows]:
+    return session.later(statements.append, params)
+
+
+_APPEND: Mapping[str, Callable[[Session, dict[str, Any]], Callable[[], Rows]]] = {
+    "sqlite": _append_here,
+    "postgres": _append_there,
+}
+
+
+def check_expected(stream: str, expected: int, known: int) -> None:
+    """Refuse an append to another version than the caller saw."""
+    if expected in (ANY, known) or (expected == EXISTS and known > 0):
+        return
+    raise Conflict(conflict_message(stream, expected, known), value=known, remedy=_AGAIN)
+
+
+_AGAIN = "read it again and retry"
+
+
+def conflict_message(stream: str, expected: int, known: int) -> str:
+    """Say what the stream is and what was expected of it."""
+    is_at = f"stream {stream!r} is at version {known}" if known else f"stream {stream!r} is empty"
+    wanted = {EXISTS: "not existing as expected", NONE: "not new as expected"}
+    return f"{is_at}, {wanted.get(expected, f'not {expected}')}"
+
+
+def read(
+    session: Session, *, slice: int, subject: str, stream: str, after: int = 0, upto: int | None
+) -> Iterator[Recorded]:
+    """Yield the events of a stream in order, each verified against the one before and the head."""
+    place: dict[str, Any] = {"slice": slice, "subject": subject, "stream": stream}
+    found = session.rows(statements.head, place)
+    known, head_hash = (found[0][0], bytes(found[0][1])) if found else (0, chain.GENESIS)
+    last = known if upto is None else min(upto, known)
+    previous = _hash_before(session, place, after)
+    version = after
+    while version < last:
+        params = {**place, "after": version, "most": min(PAGE_EVENTS, last - version)}
+        page = session.rows(statements.stream_events, params)
+        if not page:
+            raise Tampered(cut_message(stream, version, known), value=stream, remedy=RESTORE)
+        for entry in map(header, page):
+            verify_next(entry, previous=previous, version=version, slice=slice)
+            previous, version = entry.hash, entry.version
+            yield entry.recorded()
+    if last == known and previous != head_hash:
+        raise Tampered(
+            f"the head of stream {stream!r} does not fit its last event",
+            value=stream,
+            remedy=RESTORE,
+        )
+
+
+def _hash_before(session: Session, place: Mapping[str, Any], after: int) -> bytes:
+    if after == 0:
+        return chain.GENESIS
+    found = session.rows(statements.event_hash, {**place, "version": after})
+    return bytes(found[0][0]) if found else chain.GENESIS
+
+
+RESTORE = "restore it from a copy; 'perdure log verify' lists everything that is wrong"
+
+
+def cut_message(stream: str, version: int, known: int) -> str:
+    """Say that the tail is missing."""
+    return f"stream {stream!r} ends at version {version} but was at {known}: its tail was cut"
+
+
+def verify_next(entry: Header, *, previous: bytes, version: int, slice: int) -> None:
+    """Refuse an event that is not the one that was written at this place."""
+    if entry.version != version + 1:
+        raise Tampered(
+            f"stream {entry.stream!r} goes from version {version} to {entry.version}: an event was"
+            " removed",
+            value=entry.stream,
+            remedy=RESTORE,
+        )
+    if entry.payload is not None and chain.payload_hash(entry.payload) != entry.payload_hash:
+        raise Tampered(
+            f"the payload of event {entry.version} of stream {entry.stream!r} was changed",
+            value=entry.stream,
+            remedy=RESTORE,
+        )
+    if entry.linked(previous, slice) != entry.hash:
+        raise Tampered(
+            f"event {entry.version} of stream {entry.stream!r} is not the one written there",
+            value=entry.stream,
+            remedy=RESTORE,
+        )

@@ -1,0 +1,5 @@
+drop table if exists perdure_snapshots;
+drop table if exists perdure_outcomes;
+drop table if exists perdure_events;
+drop table if exists perdure_streams;
+drop table if exists perdure_slices;

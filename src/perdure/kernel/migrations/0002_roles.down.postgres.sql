@@ -1,0 +1,7 @@
+-- Roles stay: they belong to the cluster and other databases may use them.
+drop procedure if exists perdure_protect;
+drop policy if exists own_subject on perdure_snapshots;
+drop policy if exists own_subject on perdure_outcomes;
+drop policy if exists own_subject on perdure_events;
+drop policy if exists own_subject on perdure_streams;
+drop function if exists perdure_subject();

@@ -1,0 +1,1 @@
+-- SQLite has no roles: the file belongs to whoever may open it.

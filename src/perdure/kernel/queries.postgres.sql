@@ -1,0 +1,11 @@
+-- Only what differs from queries.sql.
+
+-- name: append
+-- Differs because: one round trip; SQLite has no functions of its own and needs none.
+select version, "position" from perdure_append(
+  cast(:slice as smallint), :subject, :stream, :expected, cast(:id as uuid), :type, :schema, :at,
+  :payload);
+
+-- name: partitions
+-- Differs because: only PostgreSQL has partitions.
+select count(*) from pg_inherits where inhparent = to_regclass('perdure_events');

@@ -1,0 +1,108 @@
+-- The statements of the log. On SQLite the kernel links events in Python; on PostgreSQL perdure_append does it.
+
+-- name: head
+select version, hash from perdure_streams
+where slice = :slice and subject = :subject and stream = :stream;
+
+-- name: take_position
+insert into perdure_slices (slice, position) values (:slice, 1)
+on conflict (slice) do update set position = position + 1
+returning position;
+
+-- name: insert_event
+insert into perdure_events
+  (slice, position, subject, stream, version, id, type, schema, at, payload, payload_hash, hash)
+values
+  (:slice, :position, :subject, :stream, :version, :id, :type, :schema, :at, :payload,
+   :payload_hash, :hash);
+
+-- name: save_head
+insert into perdure_streams (slice, subject, stream, version, hash)
+values (:slice, :subject, :stream, :version, :hash)
+on conflict (slice, subject, stream) do update set version = excluded.version, hash = excluded.hash;
+
+-- name: stream_events
+select position, stream, version, id, type, schema, at, payload, payload_hash, hash, subject
+from perdure_events
+where slice = :slice and subject = :subject and stream = :stream and version > :after
+order by version
+limit :most;
+
+-- name: event_hash
+select hash from perdure_events
+where slice = :slice and subject = :subject and stream = :stream and version = :version;
+
+-- name: version_at
+select coalesce(max(version), 0) from perdure_events
+where slice = :slice and subject = :subject and stream = :stream and at <= :at;
+
+-- name: outcome
+select unit, result from perdure_outcomes
+where slice = :slice and subject = :subject and key = :key;
+
+-- name: save_outcome
+insert into perdure_outcomes (slice, subject, key, unit, result, at)
+values (:slice, :subject, :key, :unit, :result, :at);
+
+-- name: save_snapshot
+insert into perdure_snapshots (slice, subject, stream, version, state, digest)
+values (:slice, :subject, :stream, :version, :state, :digest)
+on conflict (slice, subject, stream, version) do update
+set state = excluded.state, digest = excluded.digest;
+
+-- name: nearest_snapshot
+select stream, version, state, digest from perdure_snapshots
+where slice = :slice and subject = :subject and stream = :stream and version <= :version
+order by version desc
+limit 1;
+
+-- name: heads (reader)
+select slice, position from perdure_slices order by slice;
+
+-- name: slice_events (reader)
+select position, stream, version, id, type, schema, at, payload, payload_hash, hash, subject
+from perdure_events
+where slice = :slice and position > :after
+order by position
+limit :most;
+
+-- name: streams (reader)
+select subject, stream, version, hash from perdure_streams
+where slice = :slice and (subject, stream) > (:after_subject, :after_stream)
+order by subject, stream
+limit :most;
+
+-- name: copies (reader)
+select stream, version from perdure_events
+where slice = :slice and hash = :hash and not (stream = :stream and version = :version)
+limit 1;
+
+-- name: slice_shape (reader)
+select count(*), coalesce(min(position), 0), coalesce(max(position), 0) from perdure_events
+where slice = :slice;
+
+-- name: subject_rows
+select count(*) from {table} where slice = :slice and subject = :subject;
+
+-- name: clear_subject
+delete from {table} where slice = :slice and subject = :subject;
+
+-- name: create_migrations
+create table if not exists perdure_migrations (
+  package    text    not null,
+  number     integer not null,
+  name       text    not null,
+  checksum   text    not null,
+  applied_at bigint  not null,
+  primary key (package, number)
+);
+
+-- name: applied_migrations
+select package, number, name, checksum, applied_at from perdure_migrations order by package, number;
+
+-- name: record_migration
+insert into perdure_migrations (package, number, name, checksum, applied_at)
+values (:package, :number, :name, :checksum, :applied_at);
+
+-- name: forget_migration
+delete from perdure_migrations where package = :package and number = :number;

@@ -1,0 +1,138 @@
+"""A transaction: one unit of work for one subject, with the subject, the time and new ids.
+
+Operations take it as their first argument; they append events and read rows through it. It is
+short-lived and belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from perdure.errors import Internal
+
+from . import events, log, rows, values
+from .clock import Clock, microseconds
+from .engine import Session
+from .log import ANY, Recorded
+from .queries import Query
+from .rows import R
+
+S = TypeVar("S")
+SLICES = 1024
+
+
+def slice_of(subject: str) -> int:
+    """Return the slice of a subject: stable on every machine and for ever."""
+    return int.from_bytes(blake2b(subject.encode(), digest_size=8).digest(), "big") % SLICES
+
+
+class Transaction:
+    """What an operation may do; every statement runs for this subject only."""
+
+    __slots__ = ("_clock", "_place", "_session", "_writable", "now", "slice", "subject")
+
+    def __init__(self, session: Session, subject: str, clock: Clock, *, writable: bool) -> None:
+        self.subject = subject
+        self.slice = slice_of(subject)
+        self.now = clock.now()
+        self._session = session
+        self._clock = clock
+        self._writable = writable
+        self._place = {"slice": self.slice, "subject": subject}
+
+    def new_id(self) -> str:
+        """Return a new UUID that sorts by time."""
+        return self._clock.new_id()
+
+    def append(self, stream: str, fact: object, *, expected: int = ANY) -> Recorded:
+        """Append an event and bring its read models up to date, all in this transaction."""
+        self._refuse_read_only()
+        values.name_of("the stream's name", stream, characters_max=values.STREAM_CHARACTERS_MAX)
+        recorded = log.append(
+            self._session,
+            fact,
+            slice=self.slice,
+            subject=self.subject,
+            stream=stream,
+            expected=expected,
+            id=self.new_id(),
+            at=microseconds(self.now),
+        )
+        self.project(recorded)
+        return recorded
+
+    def project(self, recorded: Recorded) -> None:
+        """Turn an event into rows, now or again in a rebuild."""
+        projection = events.registry.projections.get(type(recorded.event))
+        if projection is not None:
+            projection(self, recorded.event, recorded)
+
+    def events(self, stream: str, *, after: int = 0, upto: int | None = None) -> Iterator[Recorded]:
+        """Yield the stream's events in order, verified against the chain."""
+        return log.read(
+            self._session,
+            slice=self.slice,
+            subject=self.subject,
+            stream=stream,
+            after=after,
+            upto=upto,
+        )
+
+    def version(self, stream: str) -> int:
+        """Return how many events the stream has."""
+        found = self._rows(log.statements.head, {"stream": stream})
+        return int(found[0][0]) if found else 0
+
+    def version_at(self, stream: str, moment: Any) -> int:
+        """Return the version the stream had at a time."""
+        at = microseconds(values.when("at", moment))
+        return int(self.value(log.statements.version_at, stream=stream, at=at) or 0)
+
+    def one(self, query: Query, model: type[R], **params: object) -> R | None:
+        """Return the row of a read model, verified by its digest, or None."""
+        found = self._rows(query, params)
+        return self._read(model, found[0]) if found else None
+
+    def all(self, query: Query, model: type[R], **params: object) -> list[R]:
+        """Return rows of a read model, each verified by its digest."""
+        return [self._read(model, row) for row in self._rows(query, params)]
+
+    def value(self, query: Query, **params: object) -> Any:
+        """Return the only column of the only row of a statement that computes something."""
+        found = self._rows(query, params)
+        return found[0][0] if found else None
+
+    def column(self, query: Query, **params: object) -> list[Any]:
+        """Return the first column of every row."""
+        return [row[0] for row in self._rows(query, params)]
+
+    def save(self, query: Query, row: rows.Row, **params: object) -> None:
+        """Write a whole row of a read model with its digest."""
+        self._refuse_read_only()
+        sealed = rows.digest(row, slice=self.slice, subject=self.subject)
+        self._session.later(
+            query, {**rows.parameters(row), **params, "digest": sealed, **self._place}
+        )
+
+    def run(self, query: Query, **params: object) -> None:
+        """Run a statement that returns nothing."""
+        self._refuse_read_only()
+        self._session.later(query, {**params, **self._place})
+
+    def _read(self, model: type[R], columns: tuple[Any, ...]) -> R:
+        return rows.read(model, columns, slice=self.slice, subject=self.subject)
+
+    def _rows(self, query: Query, params: dict[str, object]) -> Any:
+        return self._session.rows(query, {**params, **self._place})
+
+    def _refuse_read_only(self) -> None:
+        if not self._writable:
+            raise Internal(
+                "an operation that writes is declared as one that reads",
+                remedy="declare it with writes(...)",
+            )
+
+
+Operate = Callable[[Transaction], S]

@@ -1,0 +1,1 @@
+"""The suite. A package, so that helpers are `tests.servers` and never shadow an installed name."""

@@ -1,0 +1,1 @@
+"""Fixtures by concern; `tests/conftest.py` names the modules that are loaded."""
