@@ -15,7 +15,7 @@ from hashlib import sha256
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.domains.drift import libm, model
@@ -131,11 +131,13 @@ def test_the_logarithm_is_javascripts_where_the_c_library_is_not() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.floats(1e-300, 1e300))
 def test_logarithms_are_the_machines_but_for_rounding(x: float) -> None:
     assert libm.log(x) == pytest.approx(math.log(x), rel=1e-15, abs=1e-16)
 
 
+@settings(deadline=None)
 @given(st.floats(-700.0, 0.0))
 def test_exponentials_are_the_machines_but_for_rounding(x: float) -> None:
     assert libm.exp(x) == pytest.approx(math.exp(x), rel=1e-15)
@@ -147,6 +149,7 @@ def test_the_coefficient_counts_interactions_up_to_its_limit() -> None:
     assert model.evolve(replace(state, total_interactions=10**12), FIRST).coefficient == 0.8
 
 
+@settings(deadline=None)
 @given(st.lists(MUTATIONS, max_size=30), st.floats(-1.0, 1.0))
 def test_every_number_stays_in_its_range(mutations: list[model.Mutation], strength: float) -> None:
     state = model.initial()
@@ -230,6 +233,7 @@ def test_an_object_of_the_app_comes_back_unchanged() -> None:
     assert json.loads(json.dumps(again)) == again
 
 
+@settings(deadline=None)
 @given(st.lists(MUTATIONS, max_size=5))
 def test_a_state_comes_back_from_the_apps_shape(mutations: list[model.Mutation]) -> None:
     state = model.initial()
@@ -239,6 +243,7 @@ def test_a_state_comes_back_from_the_apps_shape(mutations: list[model.Mutation])
     assert model.from_seed(stored) == (state, None, ())
 
 
+@settings(deadline=None)
 @given(st.lists(MUTATIONS, max_size=5))
 def test_a_state_comes_back_from_the_databases_json(mutations: list[model.Mutation]) -> None:
     state = model.initial()

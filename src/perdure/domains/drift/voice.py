@@ -218,8 +218,8 @@ def _dimensions(scores: tuple[float, ...]) -> Dimensions:
 def _dimension(scores: tuple[float, ...], members: tuple[int, ...]) -> float:
     """Return the root mean square of 1 - exp(-z * z / 18), signed as the leading feature.
 
-    Each feature is bounded first, so that one wild feature cannot fill the dimension: that halves
-    the false alarms of bounding the mean square instead (docs/drift.md).
+    Each feature is bounded first, so that one wild feature cannot fill the dimension: better
+    separation and fewer false alarms than bounding the mean of z * z (docs/drift.md).
     """
     moved = [1.0 - exp(-scores[each] * scores[each] / Z_SCALE) for each in members]
     size = sqrt(sum([each * each for each in moved]) / len(moved))
