@@ -83,7 +83,6 @@ def test_pgbouncer_lets_in_a_role_made_later(
         ask(postgres.url(), "drop role made_later")
 
 
-@pytest.mark.slow
 def test_committed_rows_survive_a_kill_of_the_whole_server(new_postgres: NewPostgres) -> None:
     server = new_postgres(fsync=True)
     ask(server.url(), "create table t as select 42 as x")
@@ -96,7 +95,6 @@ def test_committed_rows_survive_a_kill_of_the_whole_server(new_postgres: NewPost
     assert ask(server.url(), "select x from t") == 42
 
 
-@pytest.mark.slow
 def test_a_killed_session_takes_the_others_with_it_and_the_server_recovers(
     new_postgres: NewPostgres,
 ) -> None:

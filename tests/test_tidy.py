@@ -152,10 +152,12 @@ def modules_say_what_they_hold(_path: str, text: str) -> Iterator[tuple[int, str
         yield 1, "begin with a docstring: what is here and what deliberately is not"
 
 
-# Statements, not prose: "Select a soul" and "update the state" are no SQL.
+# Statements, not prose: "Select a soul" and "update the state" are no SQL. Nor is a lone call of
+# one of the server's own functions, a lock or a process number: it names no table.
 SQL = re.compile(
     r"""(?isx)^\s*(?:explain\s+(?:query\s+plan\s+|analyze\s+)?)?(?:
-    select\s+(?!(?:a|an|the|one|which|your)\b)(?:.*\bfrom\b|[\w.]+\(|[\d:*'"%?$]|$)
+    select\s+(?!(?:a|an|the|one|which|your)\b|pg_\w+\([^)]*\)\s*$)
+      (?:.*\bfrom\b|[\w.]+\(|[\d:*'"%?$]|$)
     | with\s+(?:recursive\s+)?\w+\s+as\s*\( | insert\s+(?:or\s+\w+\s+)?into\b
     | update\s+\S+\s+set\b | delete\s+from\b
     | (?:create|alter|drop)\s+(?:(?:or|replace|temp|temporary|unique|virtual)\s+)*
@@ -173,11 +175,12 @@ SQL = re.compile(
     'x = """\n  insert or ignore into t values (1)"""',
     "x = f'update {t} set y = 1'",
     "x = 'delete from t'",
+    "x = 'select pg_size(x) from t'",
     "x = 'create unique index i on t (x)'",
     "x = 'with a as (values (1)) table a'",
     "x = 'explain query plan select * from t'",
     sound='"""Select from what is there."""\nx = ["Select a soul from the list", "update", '
-    '"pragma user_version", "begin immediate", "savepoint s", "selected from", "commit"]\n'
+    '"pragma user_version", "select pg_backend_pid()", "begin immediate", "commit"]\n'
     'y = re.compile("create table")',
 )
 def sql_lives_in_sql_files(_path: str, text: str) -> Iterator[tuple[int, str]]:

@@ -20,7 +20,7 @@ from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
 from perdure.kernel.clock import microseconds
 from perdure.kernel.engine import Engine
 from perdure.kernel.follow import AsyncLog, Log
-from perdure.kernel.operations import Async, M, Operation, Runner, Sync
+from perdure.kernel.operations import Async, Face, M, Operation, Runner, Sync
 from perdure.kernel.units import Context, unit_of
 
 T = TypeVar("T")
@@ -30,6 +30,7 @@ PACKAGES = (
     ("drift", HERE / "domains" / "drift"),
     ("souls", HERE / "domains" / "souls"),
 )
+FACES: dict[str, type[Face[Any]]] = {"drift": Drift, "souls": Souls}
 DEFAULT_SUBJECT = "default_user"
 
 

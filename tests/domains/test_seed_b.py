@@ -106,10 +106,10 @@ def test_5_the_service_role_alone_reaches_the_tables(database: str) -> None:
             ("soul_milestones", "service_role_all"),
         }
         for role in ("perdure_app", "anon", "authenticated", "perdure_reader"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
-                connection.execute(f"set local role {role}")
-                connection.execute("set local perdure.subject = 'vera'")
+            connection.execute(f"begin; set local role {role}; set local perdure.subject = 'vera'")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute("select * from soul_versions")
+            connection.execute("rollback")
         with connection.transaction():
             connection.execute("set local role service_role")
             connection.execute("set local perdure.subject = 'vera'")

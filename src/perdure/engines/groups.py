@@ -28,12 +28,15 @@ class Writer(Protocol):
 
     def command(self, word: str) -> None:
         """Run begin, commit, rollback or a savepoint command."""
+        ...
 
     def is_open(self) -> bool:
         """Say whether a transaction is open (some errors end it)."""
+        ...
 
     def translate(self, error: Exception) -> Exception:
         """Turn a driver's error into one of ours."""
+        ...
 
 
 class Job:

@@ -341,7 +341,7 @@ def _probe(url: str) -> None:
 
 
 def _set_role(connection: Connection, role: str) -> None:
-    connection.execute(f"set local role {ROLES[role]}")
+    connection.execute(f"set local role {ROLES[role]}".encode())
 
 
 def _set_subject(connection: Connection, subject: str) -> None:

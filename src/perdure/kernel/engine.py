@@ -24,15 +24,19 @@ class Session(Protocol):
     @property
     def dialect(self) -> str:
         """Say which text of a query is run: ``sqlite`` or ``postgres``."""
+        ...
 
     def rows(self, query: Query, params: Params) -> Rows:
         """Run a statement and return all its rows."""
+        ...
 
     def later(self, query: Query, params: Params) -> Callable[[], Rows]:
         """Run a statement whose rows are fetched afterwards; the engine may put off sending it."""
+        ...
 
     def script(self, text: str) -> None:
         """Run the statements of a migration."""
+        ...
 
 
 class Engine(Protocol):
@@ -44,6 +48,7 @@ class Engine(Protocol):
     @property
     def reads_inline(self) -> bool:
         """Say whether a short read may run inside a coroutine."""
+        ...
 
     def write(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
         """Run a unit and return its result once it is durable.
@@ -51,23 +56,30 @@ class Engine(Protocol):
         A repeatable one (it has an idempotency key) may run again when nobody knows whether it
         committed.
         """
+        ...
 
     async def write_async(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
         """Do the same for a coroutine; the unit runs in another thread."""
+        ...
 
     def read(self, subject: str, unit: Unit[T]) -> T:
         """Run a unit that only reads, against one snapshot."""
+        ...
 
     def administer(self, unit: Unit[T]) -> T:
         """Run a unit that changes the schema: alone, as the owner, for no subject."""
+        ...
 
     def transaction(self, subject: str) -> AbstractContextManager[Session]:
         """Open a transaction that the caller's ``with`` block ends."""
+        ...
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
         """Give each database behind this engine with its name; '' is the only one."""
+        ...
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake`` soon after anybody commits; return the function that stops it."""
+        ...
 
     def close(self) -> None: ...

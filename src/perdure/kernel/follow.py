@@ -8,7 +8,7 @@ There is no order across slices.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ from .log import PAGE_EVENTS, RESTORE, Recorded, header, statements
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
 
 LOOK_AGAIN_SECONDS = 0.25
 

@@ -90,14 +90,12 @@ def partitioned(text: str, partitions: int) -> str:
 
     def split(match: re.Match[str]) -> str:
         head = match[0].replace("/* partition */", "partition by hash (slice)")
-        return ";\n".join(
-            [head]
-            + [
-                f"create table if not exists {match[1]}_p{rest} partition of {match[1]}"
-                f" for values with (modulus {partitions}, remainder {rest})"
-                for rest in range(partitions)
-            ]
+        piece = statements.create_partition.postgres
+        pieces = (
+            piece.format(table=match[1], modulus=partitions, remainder=remainder)
+            for remainder in range(partitions)
         )
+        return ";\n".join([head, *pieces])
 
     return _TABLE.sub(split, text)
 

@@ -9,3 +9,8 @@ select version, "position" from perdure_append(
 -- name: partitions
 -- Differs because: only PostgreSQL has partitions.
 select count(*) from pg_inherits where inhparent = to_regclass('perdure_events');
+
+-- name: create_partition
+-- Differs because: only PostgreSQL has partitions.
+create table if not exists {table}_p{remainder} partition of {table}
+for values with (modulus {modulus}, remainder {remainder});
