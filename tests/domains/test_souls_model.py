@@ -22,7 +22,15 @@ def soul(version: int = 1, **layers: str) -> Soul:
 
 @pytest.mark.parametrize(
     ("text", "tokens"),
-    [("", 0), ("   \n", 0), ("warm", 1), ("honesty", 2), ("Be warm.", 3), ("自分らしく", 5), ("👍🏽", 2)],
+    [
+        ("", 0),
+        ("   \n", 0),
+        ("warm", 1),
+        ("honesty", 2),
+        ("Be warm.", 3),
+        ("自分らしく", 5),
+        ("👍🏽", 2),
+    ],
 )
 def test_tokens_are_counted_as_documented(text: str, tokens: int) -> None:
     assert count_tokens(text) == tokens

@@ -1,4 +1,4 @@
--- The statements of the log. On SQLite the kernel links events in Python; on PostgreSQL perdure_append does it.
+-- The statements of the log. On SQLite the kernel links events, on PostgreSQL perdure_append.
 
 -- name: head
 select version, hash from perdure_streams

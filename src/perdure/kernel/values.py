@@ -11,10 +11,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, TypeVar
 
 from perdure.errors import Invalid, TooLarge
 
+V = TypeVar("V")
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 SUBJECT_CHARACTERS_MAX = 255
@@ -132,7 +133,7 @@ def _few(name: str, value: Mapping[object, object]) -> Sequence[tuple[object, ob
     return _short(name, list(value.items()))
 
 
-def _short(name: str, value: Sequence[tuple[object, object]] | Sequence[object]) -> Sequence:  # type: ignore[type-arg]
+def _short(name: str, value: Sequence[V]) -> Sequence[V]:
     if len(value) > ITEMS_MAX:
         raise TooLarge(f"{name} has {len(value)} items, {ITEMS_MAX} are allowed", remedy="split it")
     return value

@@ -52,13 +52,14 @@ create table if not exists perdure_snapshots (
   primary key (slice, subject, stream, version)
 ) /* partition */;
 
--- Text and bytes of the canonical encoding: four bytes of length, then the content (kernel/chain.py).
+-- A text in the canonical encoding: four bytes of length, then UTF-8 (kernel/chain.py).
 create or replace function perdure_lp(part text) returns bytea
-language sql immutable strict parallel safe set search_path = pg_catalog as $$
+language sql immutable strict parallel safe
+set search_path = pg_catalog as $$
   select int4send(octet_length(convert_to(part, 'UTF8'))) || convert_to(part, 'UTF8')
 $$;
 
--- Append one event: check the expectation, link, insert, take the position last (the shortest lock).
+-- Append one event: check the expectation, link, insert, take the position last (shortest lock).
 -- p_expected: a version, or -1 for "any", -2 for "the stream exists"; 0 is "no stream yet".
 create or replace function perdure_append(
   p_slice smallint, p_subject text, p_stream text, p_expected bigint,
@@ -75,7 +76,8 @@ begin
   where s.slice = p_slice and s.subject = p_subject and s.stream = p_stream for update;
   known := coalesce(known, 0);
   if p_expected = -2 and known = 0 or p_expected >= 0 and p_expected <> known then
-    raise exception using errcode = 'PD001', detail = known::text, hint = 'read it again and retry',
+    raise exception using errcode = 'PD001', detail = known::text,
+      hint = 'read it again and retry',
       message = format('stream ''%s'' is %s, not %s', p_stream,
         case known when 0 then 'empty' else 'at version ' || known end,
         case p_expected when -2 then 'existing as expected' when 0 then 'new as expected'

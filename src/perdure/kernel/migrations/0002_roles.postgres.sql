@@ -1,10 +1,13 @@
--- Who may do what. The application role owns nothing, appends only through perdure_append, and can not change the log.
--- perdure_app: one subject at a time. perdure_reader: reads the log of all (relay, verify, rebuild). service_role: souls.
+-- Who may do what. The application role owns nothing, appends only through perdure_append, and
+-- can not change the log.
+-- perdure_app: one subject at a time. perdure_reader: reads the log of all (relay, verify).
+-- service_role: souls.
 do $$
 declare
   role text;
 begin
-  foreach role in array array['perdure_owner', 'perdure_app', 'perdure_reader', 'anon', 'authenticated', 'service_role']
+  foreach role in array array['perdure_owner', 'perdure_app', 'perdure_reader', 'anon',
+    'authenticated', 'service_role']
   loop
     begin
       if not exists (select from pg_roles where rolname = role) then
@@ -20,10 +23,11 @@ begin
     end if;
   end loop;
   execute format('grant usage, create on schema %I to perdure_owner', current_schema());
-  execute format('grant usage on schema %I to perdure_app, perdure_reader, service_role, anon, authenticated', current_schema());
+  execute format('grant usage on schema %I to perdure_app, perdure_reader, service_role, anon, '
+    'authenticated', current_schema());
 end $$;
 
--- The subject of the open transaction; empty is nobody. SET LOCAL leaves '' behind, hence the nullif.
+-- The subject of the open transaction, or nobody. SET LOCAL leaves an empty text behind: nullif.
 create or replace function perdure_subject() returns text
 language sql stable parallel safe as $$
   select nullif(current_setting('perdure.subject', true), '')
