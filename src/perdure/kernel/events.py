@@ -101,7 +101,7 @@ def encode(fact: object) -> tuple[EventType, bytes]:
         raise Invalid(
             f"{type(fact).__name__} is not an event", value=fact, remedy="decorate it with @event()"
         )
-    payload = _encode(fact)
+    payload = _strict(kind, fact)
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise TooLarge(
             f"the event {kind.name} has {len(payload)} bytes, {PAYLOAD_BYTES_MAX} are allowed",
@@ -109,6 +109,24 @@ def encode(fact: object) -> tuple[EventType, bytes]:
             remedy="store large content in pieces",
         )
     return kind, payload
+
+
+def _strict(kind: EventType, fact: object) -> bytes:
+    """Encode the event and read it back: what does not come out equal never goes in."""
+    try:
+        payload = _encode(fact)
+        is_equal = kind.decode(payload) == fact
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise Invalid(
+            f"the event {kind.name} can not be stored ({error})",
+            remedy="give each field a value of its type, in UTF-8 and of at most 64 bits",
+        ) from None
+    if not is_equal:
+        raise Invalid(
+            f"the event {kind.name} would come back different",
+            remedy="use finite numbers and values of the declared types",
+        )
+    return payload
 
 
 def decode(name: str, schema: int, payload: bytes) -> Any:

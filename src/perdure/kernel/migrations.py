@@ -102,7 +102,9 @@ def partitioned(text: str, partitions: int) -> str:
 
 def status(session: Session, migrations: Sequence[Migration]) -> list[Step]:
     """Say which migrations were applied; refuse a database that a different file has changed."""
-    session.rows(statements.create_migrations, {})
+    ((is_known,),) = session.rows(statements.has_migrations, {})
+    if not is_known:  # a login that may not create tables can still ask
+        session.rows(statements.create_migrations, {})
     applied = {
         (package, number): checksum
         for package, number, _, checksum, _ in session.rows(statements.applied_migrations, {})

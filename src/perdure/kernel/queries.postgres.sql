@@ -14,3 +14,7 @@ select count(*) from pg_inherits where inhparent = to_regclass('perdure_events')
 -- Differs because: only PostgreSQL has partitions.
 create table if not exists {table}_p{remainder} partition of {table}
 for values with (modulus {modulus}, remainder {remainder});
+
+-- name: has_migrations
+-- Differs because: the catalogue has another name.
+select to_regclass('perdure_migrations') is not null;

@@ -87,6 +87,9 @@ select count(*) from {table} where slice = :slice and subject = :subject;
 -- name: clear_subject
 delete from {table} where slice = :slice and subject = :subject;
 
+-- name: has_migrations
+select count(*) > 0 from sqlite_schema where name = 'perdure_migrations';
+
 -- name: create_migrations
 create table if not exists perdure_migrations (
   package    text    not null,

@@ -54,7 +54,7 @@ call perdure_protect('perdure_streams', 'perdure_app', 'select');
 call perdure_protect('perdure_events', 'perdure_app', 'select');
 call perdure_protect('perdure_outcomes', 'perdure_app', 'select, insert, delete');
 call perdure_protect('perdure_snapshots', 'perdure_app', 'select, insert, update, delete');
-grant select on perdure_slices to perdure_app, perdure_reader;
+grant select on perdure_slices, perdure_migrations to perdure_app, perdure_reader;
 alter table perdure_slices owner to perdure_owner;
 revoke execute on function perdure_append from public;
 grant execute on function perdure_append to perdure_app;
