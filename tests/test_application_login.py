@@ -1,4 +1,4 @@
-"""On PostgreSQL an application needs no rights but the three roles: it opens what others migrated."""
+"""On PostgreSQL an application needs the three roles and no other right."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def test_a_login_without_rights_is_told_what_an_empty_database_lacks(
 
 
 def test_a_store_without_a_subject_says_so(fresh_database: FreshDatabase) -> None:
-    with perdure.open(fresh_database()) as store:
-        with pytest.raises(perdure.Invalid, match="no subject was named: call store.subject"):
-            store.souls.current()
+    unnamed = pytest.raises(perdure.Invalid, match="no subject was named")
+    with perdure.open(fresh_database()) as store, unnamed:
+        store.souls.current()

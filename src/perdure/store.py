@@ -68,7 +68,11 @@ class Subject(Domains[Sync]):
                 remedy="use once(key).transact(function)",
             )
         with self._engine.transaction(self._context.subject) as session:
-            yield Transaction(session, self._context.subject, self._context.clock, writable=True)
+            tx = Transaction(session, self._context.subject, self._context.clock, writable=True)
+            try:
+                yield tx
+            finally:
+                tx.end()
 
 
 class AsyncSubject(Domains[Async]):

@@ -15,10 +15,12 @@ from perdure.errors import Conflict, Tampered
 
 from . import chain, events, queries
 from .clock import moment
-from .engine import Rows, Session
+from .engine import Params, Rows, Session
+from .queries import Query
 
 statements = queries.load(__file__)
 
+Ask = Callable[[Query, Params], Rows]
 ANY, EXISTS, NONE = -1, -2, 0
 PAGE_EVENTS = 500
 
@@ -181,18 +183,18 @@ def conflict_message(stream: str, expected: int, known: int) -> str:
 
 
 def read(
-    session: Session, *, slice: int, subject: str, stream: str, after: int = 0, upto: int | None
+    ask: Ask, *, slice: int, subject: str, stream: str, after: int = 0, upto: int | None
 ) -> Iterator[Recorded]:
     """Yield the events of a stream in order, each verified against the one before and the head."""
     place: dict[str, Any] = {"slice": slice, "subject": subject, "stream": stream}
-    found = session.rows(statements.head, place)
+    found = ask(statements.head, place)
     known, head_hash = (found[0][0], bytes(found[0][1])) if found else (0, chain.GENESIS)
     last = known if upto is None else min(upto, known)
-    previous = _hash_before(session, place, after)
+    previous = _hash_before(ask, place, after)
     version = after
     while version < last:
         params = {**place, "after": version, "most": min(PAGE_EVENTS, last - version)}
-        page = session.rows(statements.stream_events, params)
+        page = ask(statements.stream_events, params)
         if not page:
             raise Tampered(cut_message(stream, version, known), value=stream, remedy=RESTORE)
         for entry in map(header, page):
@@ -207,10 +209,10 @@ def read(
         )
 
 
-def _hash_before(session: Session, place: Mapping[str, Any], after: int) -> bytes:
+def _hash_before(ask: Ask, place: Mapping[str, Any], after: int) -> bytes:
     if after == 0:
         return chain.GENESIS
-    found = session.rows(statements.event_hash, {**place, "version": after})
+    found = ask(statements.event_hash, {**place, "version": after})
     return bytes(found[0][0]) if found else chain.GENESIS
 
 

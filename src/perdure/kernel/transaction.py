@@ -6,11 +6,11 @@ short-lived and belongs to one thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, NoReturn, cast
 
-from perdure.errors import Internal
+from perdure.errors import Internal, Invalid
 
 from . import events, log, rows, values
 from .clock import Clock, microseconds
@@ -19,7 +19,6 @@ from .log import ANY, Recorded
 from .queries import Query
 from .rows import R
 
-S = TypeVar("S")
 SLICES = 1024
 
 
@@ -72,7 +71,7 @@ class Transaction:
     def events(self, stream: str, *, after: int = 0, upto: int | None = None) -> Iterator[Recorded]:
         """Yield the stream's events in order, verified against the chain."""
         return log.read(
-            self._session,
+            lambda query, params: self._session.rows(query, params),
             slice=self.slice,
             subject=self.subject,
             stream=stream,
@@ -121,6 +120,10 @@ class Transaction:
         self._refuse_read_only()
         self._session.later(query, {**params, **self._place})
 
+    def end(self) -> None:
+        """Refuse everything from now on: what is read or written later belongs to nobody."""
+        self._session = cast(Session, _Ended())
+
     def _read(self, model: type[R], columns: tuple[Any, ...]) -> R:
         return rows.read(model, columns, slice=self.slice, subject=self.subject)
 
@@ -135,4 +138,11 @@ class Transaction:
             )
 
 
-Operate = Callable[[Transaction], S]
+class _Ended:
+    """Stands where the session was, once the transaction is over."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Invalid(
+            "the transaction is over",
+            remedy="use its results inside the unit of work, or return a list of them",
+        )

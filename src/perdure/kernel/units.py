@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -48,9 +49,13 @@ def unit_of(
 
     def unit(session: Session) -> Any:
         tx = Transaction(session, context.subject, context.clock, writable=writable)
-        if context.key is None or not writable:
-            return function(tx, *args, **named)
-        return _once(session, tx, context.key, function, lambda: function(tx, *args, **named))
+        try:
+            if context.key is None or not writable:
+                return function(tx, *args, **named)
+            work = partial(function, tx, *args, **named)
+            return _once(session, tx, context.key, function, work)
+        finally:
+            tx.end()
 
     return unit
 
