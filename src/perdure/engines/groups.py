@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 GROUP_UNITS_MAX = 512
+QUEUE_UNITS_MAX = 100_000
 
 
 class Writer(Protocol):
@@ -82,7 +83,7 @@ class WriteGroups:
         """Run a unit for a synchronous caller and return when it is durable."""
         job = Job(unit)
         self._refuse_nested()
-        self._queue.append(job)
+        self._enqueue(job)
         with self._leading():
             while not job.is_done:
                 self._commit_group(job)
@@ -97,7 +98,7 @@ class WriteGroups:
         job.future = job.loop.create_future()
         if self._thread is None:
             self._start()
-        self._queue.append(job)
+        self._enqueue(job)
         self._wanted.set()
         return await job.future  # type: ignore[no-any-return]
 
@@ -132,6 +133,15 @@ class WriteGroups:
             self._thread.join()
 
     # -- the inside
+
+    def _enqueue(self, job: Job) -> None:
+        if len(self._queue) >= QUEUE_UNITS_MAX:
+            raise Unavailable(
+                f"{QUEUE_UNITS_MAX} units of work are waiting already",
+                value=QUEUE_UNITS_MAX,
+                remedy="wait for some of them, then retry",
+            )
+        self._queue.append(job)
 
     def _refuse_nested(self) -> None:
         if self._owner == threading.get_ident():

@@ -122,10 +122,13 @@ class SqliteEngine:
         self.watchers: list[Callable[[], None]] = []
         self._background = _Background(self._connect, self.checkpoint, self.wake_all)
         self._wal_pages = 0
-        with _translated():
-            self._ticket = None if path is None else _open_ticket(path)
-            with self.turn():
+        self._ticket = None if path is None else _open_ticket(path)
+        try:
+            with _translated(), self.turn():
                 self._writer = self._connect()
+        except BaseException:
+            self._close_ticket()
+            raise
         self._groups = WriteGroups(self, self.turn, self._committed)
 
     # -- what the kernel calls
@@ -172,6 +175,9 @@ class SqliteEngine:
         with _translated():
             for connection in (*self._idle, self._writer):
                 connection.close()
+        self._close_ticket()
+
+    def _close_ticket(self) -> None:
         if self._ticket is not None:
             os.close(self._ticket)
             self._ticket = None
