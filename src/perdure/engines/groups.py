@@ -106,17 +106,18 @@ class WriteGroups:
     def alone(self) -> Iterator[None]:
         """Hold the writing connection for a caller's own with block."""
         self._refuse_nested()
-        with self._leading(), self._between_processes():
-            self._begin()
-            try:
-                yield
-                self._writer.command("commit")
-            except BaseException as error:
-                self._rollback()
-                if isinstance(error, Exception):
-                    raise self._writer.translate(error) from error.__cause__
-                raise
-        self._after()
+        with self._leading():
+            with self._between_processes():
+                self._begin()
+                try:
+                    yield
+                    self._writer.command("commit")
+                except BaseException as error:
+                    self._rollback()
+                    if isinstance(error, Exception):
+                        raise self._writer.translate(error) from error.__cause__
+                    raise
+            self._after()
 
     @contextmanager
     def idle(self) -> Iterator[None]:
