@@ -30,7 +30,6 @@ create table if not exists perdure_events (
   primary key (slice, position),
   unique (slice, subject, stream, version),
   foreign key (slice, subject, stream) references perdure_streams (slice, subject, stream)
-    deferrable initially deferred
 ) strict;
 
 create table if not exists perdure_outcomes (

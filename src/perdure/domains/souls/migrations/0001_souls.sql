@@ -52,7 +52,6 @@ create table if not exists soul_milestones (
   digest            blob    not null,
   primary key (slice, subject, id),
   foreign key (slice, subject, source_thread_id) references threads (slice, subject, id)
-    deferrable initially deferred
 ) strict;
 create index if not exists soul_milestones_created_at
   on soul_milestones (slice, subject, created_at desc);
