@@ -301,8 +301,10 @@ class _News:
                 self._threads[name].start()
 
     def _notify(self) -> None:
-        while self._wanted.wait() and not self._stop.wait(NOTIFY_SECONDS):
-            self._wanted.clear()
+        while self._wanted.wait():
+            self._wanted.clear()  # before the look at stop: close() sets that first
+            if self._stop.wait(NOTIFY_SECONDS):
+                return
             # followers look again by themselves when a notification fails
             with contextlib.suppress(psycopg.Error, PoolTimeout), self._pool() as connection:
                 connection.execute(f"notify {CHANNEL}")

@@ -322,8 +322,10 @@ class _Background:
                 self._threads[name].start()
 
     def _checkpoints(self) -> None:
-        while self._full.wait() and not self._stop.is_set():
-            self._full.clear()
+        while self._full.wait():
+            self._full.clear()  # before the look at stop: close() sets that first
+            if self._stop.is_set():
+                return
             with contextlib.suppress(PerdureError):  # the next commit asks again
                 self._passive(apsw.SQLITE_CHECKPOINT_PASSIVE)
 

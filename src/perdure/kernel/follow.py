@@ -9,14 +9,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from perdure.errors import Tampered
 
 from . import chain
-from .engine import Engine, Session
-from .log import PAGE_EVENTS, RESTORE, Recorded, header, statements
+from .engine import Engine, Params, Rows, Session
+from .log import (
+    PAGE_EVENTS,
+    RESTORE,
+    Ask,
+    Header,
+    Place,
+    Recorded,
+    header,
+    headers,
+    statements,
+    verify,
+)
+from .queries import Query
 
 if TYPE_CHECKING:
     import asyncio
@@ -144,28 +157,52 @@ def _fresh(session: Session, *, name: str, seen: Mapping[str, int], most: int) -
     for slice, position in session.rows(statements.heads, {}):
         after = seen.get(lane(name, slice), 0)
         if position > after and len(found) < most:
-            found += _of_slice(session, name, slice, after, most - len(found))
+            wanted = min(most - len(found), position - after)
+            page = _of_slice(session, name, slice, after, wanted)
+            if len(page) < wanted:
+                raise _removed(slice, after + len(page), f"ends there, but counted {position}")
+            found += page
     return found
 
 
 def _of_slice(session: Session, name: str, slice: int, after: int, most: int) -> list[Recorded]:
     rows = session.rows(statements.slice_events, {"slice": slice, "after": after, "most": most})
     found = []
-    for expected, entry in enumerate(map(header, rows), start=after + 1):
+    for expected, row in enumerate(rows, start=after + 1):
+        entry, previous = header(row[:-1]), row[-1]
         if entry.position != expected:
-            raise Tampered(
-                f"slice {slice} goes from position {expected - 1} to {entry.position}: an event"
-                " was removed",
-                value=slice,
-                remedy=RESTORE,
-            )
-        if entry.payload is not None and chain.payload_hash(entry.payload) != entry.payload_hash:
-            raise Tampered(
-                f"the payload of event {entry.version} of stream {entry.stream!r} was changed",
-                value=entry.stream,
-                remedy=RESTORE,
-            )
+            raise _removed(slice, expected - 1, f"goes on with {entry.position}")
+        _verify(partial(_as_reader, session), entry, _place(slice, entry, previous))
         recorded = entry.recorded()
         recorded.lane = lane(name, slice)
         found.append(recorded)
     return found
+
+
+def _place(slice: int, entry: Header, previous: bytes | None) -> Place:
+    """Give the place an event should be at; without an event before it, the one before."""
+    if entry.version == 1:
+        previous = chain.GENESIS
+    version = entry.version - (previous is None)
+    known = None if previous is None else bytes(previous)
+    return Place(slice, entry.subject, entry.stream, version, known)
+
+
+def _verify(ask: Ask, entry: Header, place: Place) -> None:
+    """Refuse an event that does not fit; what is wrong shows where its stream first breaks."""
+    if not place.fits(entry):
+        for _ in headers(ask, replace(place, version=0)):
+            continue
+        verify(ask, entry, place)
+
+
+def _as_reader(session: Session, query: Query, params: Params) -> Rows:
+    return session.rows(replace(query, role="reader"), params)
+
+
+def _removed(slice: int, position: int, goes_on: str) -> Tampered:
+    return Tampered(
+        f"slice {slice} is whole up to position {position} and {goes_on}: an event was removed",
+        value=slice,
+        remedy=RESTORE,
+    )

@@ -8,7 +8,7 @@ across subjects lives in ``follow.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from perdure.errors import Conflict, Tampered
@@ -93,6 +93,11 @@ class Header:
             payload=self.payload_hash,
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the payload is the one that was hashed; an erased one always is."""
+        return self.payload is None or chain.payload_hash(self.payload) == self.payload_hash
+
     def recorded(self) -> Recorded:
         """Decode the event; an erased payload decodes to None."""
         fact = None
@@ -103,6 +108,39 @@ class Header:
             fact, subject=self.subject, stream=self.stream, id=self.id, at=self.at,
             rows=lambda: place,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event is expected: as this version of a stream, behind the hash ``previous`` (None
+    if that is unknown).
+    """
+
+    slice: int
+    subject: str
+    stream: str
+    version: int
+    previous: bytes | None = None
+
+    @property
+    def key(self) -> dict[str, object]:
+        """Give the parameters that find the stream."""
+        return {"slice": self.slice, "subject": self.subject, "stream": self.stream}
+
+    @property
+    def next(self) -> Place:
+        """Give the place behind this one."""
+        return replace(self, version=self.version + 1)
+
+    @property
+    def name(self) -> str:
+        return f"event {self.version} of stream {self.stream!r}"
+
+    def fits(self, entry: Header) -> bool:
+        """Say whether this event is the one that was written here."""
+        if entry.version != self.version or not entry.is_whole:
+            return False
+        return self.previous is None or entry.linked(self.previous, self.slice) == entry.hash
 
 
 def header(row: tuple[Any, ...]) -> Header:
@@ -149,8 +187,8 @@ def _append_here(session: Session, params: dict[str, Any]) -> Callable[[], Rows]
     )  # fmt: skip
     ((position,),) = session.rows(statements.take_position, params)
     params.update(version=version, position=position, payload_hash=payload_hash, hash=linked)
-    session.rows(statements.insert_event, params)
     session.rows(statements.save_head, params)
+    session.rows(statements.insert_event, params)
     place = [(version, position)]
     return lambda: place
 
@@ -186,34 +224,38 @@ def read(
     ask: Ask, *, slice: int, subject: str, stream: str, after: int = 0, upto: int | None
 ) -> Iterator[Recorded]:
     """Yield the events of a stream in order, each verified against the one before and the head."""
-    place: dict[str, Any] = {"slice": slice, "subject": subject, "stream": stream}
-    found = ask(statements.head, place)
-    known, head_hash = (found[0][0], bytes(found[0][1])) if found else (0, chain.GENESIS)
+    for entry in headers(ask, Place(slice, subject, stream, after), upto=upto):
+        yield entry.recorded()
+
+
+def headers(ask: Ask, start: Place, *, upto: int | None = None) -> Iterator[Header]:
+    """Yield the same as they are stored, behind the start."""
+    known, head_hash = _head(ask, start)
     last = known if upto is None else min(upto, known)
-    previous = _hash_before(ask, place, after)
-    version = after
-    while version < last:
-        params = {**place, "after": version, "most": min(PAGE_EVENTS, last - version)}
-        page = ask(statements.stream_events, params)
+    place = replace(start, previous=_hash_at(ask, start))
+    while place.version < last:
+        most = min(PAGE_EVENTS, last - place.version)
+        page = ask(statements.stream_events, {**place.key, "after": place.version, "most": most})
         if not page:
-            raise Tampered(cut_message(stream, version, known), value=stream, remedy=RESTORE)
+            raise _cut(ask, place.next, known)
         for entry in map(header, page):
-            verify_next(entry, previous=previous, version=version, slice=slice)
-            previous, version = entry.hash, entry.version
-            yield entry.recorded()
-    if last == known and previous != head_hash:
-        raise Tampered(
-            f"the head of stream {stream!r} does not fit its last event",
-            value=stream,
-            remedy=RESTORE,
-        )
+            verify(ask, entry, place.next)
+            place = replace(place, version=entry.version, previous=entry.hash)
+            yield entry
+    if last == known and place.previous != head_hash:
+        raise Tampered(head_message(place), value=place.stream, remedy=RESTORE)
 
 
-def _hash_before(ask: Ask, place: Mapping[str, Any], after: int) -> bytes:
-    if after == 0:
+def _head(ask: Ask, place: Place) -> tuple[int, bytes]:
+    found = ask(statements.head, place.key)
+    return (int(found[0][0]), bytes(found[0][1])) if found else (0, chain.GENESIS)
+
+
+def _hash_at(ask: Ask, place: Place) -> bytes | None:
+    if place.version == 0:
         return chain.GENESIS
-    found = ask(statements.event_hash, {**place, "version": after})
-    return bytes(found[0][0]) if found else chain.GENESIS
+    found = ask(statements.event_hash, {**place.key, "version": place.version})
+    return bytes(found[0][0]) if found else None
 
 
 RESTORE = "restore it from a copy; 'perdure log verify' lists everything that is wrong"
@@ -224,24 +266,23 @@ def cut_message(stream: str, version: int, known: int) -> str:
     return f"stream {stream!r} ends at version {version} but was at {known}: its tail was cut"
 
 
-def verify_next(entry: Header, *, previous: bytes, version: int, slice: int) -> None:
+def head_message(place: Place) -> str:
+    """Say that the head and the last event contradict each other."""
+    return f"the head of stream {place.stream!r} does not fit its last event"
+
+
+def verify(ask: Ask, entry: Header, place: Place) -> None:
     """Refuse an event that is not the one that was written at this place."""
-    if entry.version != version + 1:
-        raise Tampered(
-            f"stream {entry.stream!r} goes from version {version} to {entry.version}: an event was"
-            " removed",
-            value=entry.stream,
-            remedy=RESTORE,
-        )
-    if entry.payload is not None and chain.payload_hash(entry.payload) != entry.payload_hash:
-        raise Tampered(
-            f"the payload of event {entry.version} of stream {entry.stream!r} was changed",
-            value=entry.stream,
-            remedy=RESTORE,
-        )
-    if entry.linked(previous, slice) != entry.hash:
-        raise Tampered(
-            f"event {entry.version} of stream {entry.stream!r} is not the one written there",
-            value=entry.stream,
-            remedy=RESTORE,
-        )
+    if not place.fits(entry):
+        from . import tampering
+
+        fault = tampering.explain(ask, entry, place)
+        raise Tampered(fault.sentence, value=place.stream, remedy=RESTORE)
+
+
+def _cut(ask: Ask, place: Place, known: int) -> Tampered:
+    from . import tampering
+
+    sentence = cut_message(place.stream, place.version - 1, known)
+    fault = tampering.missing(ask, place, "tail_cut", sentence)
+    return Tampered(fault.sentence, value=place.stream, remedy=RESTORE)

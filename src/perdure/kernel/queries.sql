@@ -60,10 +60,14 @@ limit 1;
 select slice, position from perdure_slices order by slice;
 
 -- name: slice_events (reader)
-select position, stream, version, id, type, schema, at, payload, payload_hash, hash, subject
-from perdure_events
-where slice = :slice and position > :after
-order by position
+select e.position, e.stream, e.version, e.id, e.type, e.schema, e.at, e.payload, e.payload_hash,
+  e.hash, e.subject, p.hash
+from perdure_events e
+left join perdure_events p
+  on p.slice = e.slice and p.subject = e.subject and p.stream = e.stream
+  and p.version = e.version - 1
+where e.slice = :slice and e.position > :after
+order by e.position
 limit :most;
 
 -- name: streams (reader)
@@ -73,8 +77,16 @@ order by subject, stream
 limit :most;
 
 -- name: copies (reader)
-select stream, version from perdure_events
-where slice = :slice and hash = :hash and not (stream = :stream and version = :version)
+-- In every slice: a copy may come from anybody. Run only when an event does not fit.
+select subject, stream, version from perdure_events
+where (hash = :hash or id = :id)
+  and not (slice = :slice and subject = :subject and stream = :stream and version = :version)
+limit 1;
+
+-- name: payload_copies (reader)
+select subject, stream, version from perdure_events
+where payload_hash = :payload_hash
+  and not (slice = :slice and subject = :subject and stream = :stream and version = :version)
 limit 1;
 
 -- name: slice_shape (reader)
