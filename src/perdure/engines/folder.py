@@ -71,7 +71,10 @@ class FolderEngine:
                 return await engine.write_async(subject, unit)
 
     def read(self, subject: str, unit: Unit[T]) -> T:
-        with self._use(_key(subject)) as engine:
+        """Read a subject's file; where nobody wrote one, the empty core answers and none is made."""
+        key = _key(subject)
+        is_known = key in self._open or self._path(key).exists()
+        with self._use(key if is_known else CORE) as engine:
             return engine.read(subject, unit)
 
     def administer(self, unit: Unit[T]) -> T:
@@ -138,10 +141,13 @@ class FolderEngine:
         for key in unused[: max(0, len(self._open) - FILES_OPEN_MAX)]:
             self._open.pop(key).close()
 
+    def _path(self, key: str) -> Path:
+        if key == CORE:
+            return self.root / "core.db"
+        return self.root / "agents" / key / "memory.sqlite"
+
     def _opened(self, key: str) -> SqliteEngine:
-        path = (
-            self.root / "core.db" if key == CORE else self.root / "agents" / key / "memory.sqlite"
-        )
+        path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
