@@ -71,7 +71,7 @@ class FolderEngine:
                 return await engine.write_async(subject, unit)
 
     def read(self, subject: str, unit: Unit[T]) -> T:
-        """Read a subject's file; where nobody wrote one, the empty core answers and none is made."""
+        """Read a subject's file; where there is none, the empty core answers and none is made."""
         key = _key(subject)
         is_known = key in self._open or self._path(key).exists()
         with self._use(key if is_known else CORE) as engine:
