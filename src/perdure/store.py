@@ -172,8 +172,7 @@ def open(
     clock: Clock | None = None,
     migrate: bool = True,
 ) -> Store:
-    """Open a file, a folder, ``memory:`` or a postgresql:// URL, and bring its schema up to date.
-    """
+    """Open a file, a folder, ``memory:`` or a postgresql:// URL; bring its schema up to date."""
     return Store(*_opened(target, subject, durability, clock, migrate=migrate))
 
 
@@ -234,10 +233,12 @@ class _SyncRunner:
             return self._engine.write(self._context.subject, unit, is_repeatable=again)
         return self._engine.read(self._context.subject, unit)
 
+    def repeatable(self, key: str) -> Runner:
+        return _SyncRunner(self._engine, replace(self._context, key=key))
+
 
 class _AsyncRunner:
-    """Hands whole units of work to the writer; short reads of SQLite run inline (17 µs, not 212).
-    """
+    """Hands units of work to the writer; short reads of SQLite run inline (17 µs, not 212)."""
 
     def __init__(self, engine: Engine, context: Context) -> None:
         self._engine, self._context = engine, context
@@ -254,3 +255,6 @@ class _AsyncRunner:
         import asyncio
 
         return await asyncio.to_thread(self._engine.read, self._context.subject, unit)
+
+    def repeatable(self, key: str) -> Runner:
+        return _SyncRunner(self._engine, replace(self._context, key=key))

@@ -39,6 +39,10 @@ class Runner(Protocol):
         self, operation: Operation[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any: ...
 
+    def repeatable(self, key: str) -> Runner:
+        """Give a runner of the sync face whose calls may be retried: they run once for the key."""
+        ...
+
 
 class Face(Generic[M]):
     """The operations of a domain, for one subject of one open store."""

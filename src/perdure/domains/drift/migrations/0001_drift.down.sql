@@ -1,0 +1,4 @@
+drop table if exists drift_imports;
+drop table if exists drift_bands;
+drop table if exists drift_hashes;
+drop table if exists vera_qiv_states;
