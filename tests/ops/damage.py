@@ -69,7 +69,7 @@ def raw(target: str) -> Iterator[Execute]:
     if target.startswith("postgresql:"):
         with psycopg.connect(target) as postgres:
             postgres.execute("set session_replication_role = replica")
-            yield lambda text: postgres.execute(text.encode()).statusmessage
+            yield lambda text: _rows(postgres, text)
     else:
         sqlite = apsw.Connection(target)
         try:
@@ -284,3 +284,8 @@ def damage(target: str, statements: list[str]) -> None:
     with raw(target) as execute:
         for statement in statements:
             execute(re.sub("<([0-9a-f]*)>", bytes_as, statement))
+
+
+def _rows(connection: "psycopg.Connection[tuple[object, ...]]", text: str) -> list[object]:
+    cursor = connection.execute(text.encode())
+    return list(cursor.fetchall()) if cursor.description else []

@@ -45,7 +45,13 @@ NOTIFY_SECONDS = 0.01
 LISTEN_SECONDS = 0.25
 CHANNEL = "perdure"
 SERVER_MIN = 150_000
-ROLES = {"app": "perdure_app", "service": "service_role", "reader": "perdure_reader"}
+ROLES = {
+    "app": "perdure_app",
+    "service": "service_role",
+    "reader": "perdure_reader",
+    "owner": "perdure_owner",
+    "login": "none",
+}
 AS_TEXT = ("json", "jsonb", "uuid")
 MIGRATING = int.from_bytes(b"perdure!", "big", signed=True)
 

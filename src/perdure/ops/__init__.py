@@ -1,0 +1,1 @@
+"""Tools of the operator: verify, rebuild, copy, doctor. They return and raise; the CLI prints."""

@@ -1,0 +1,60 @@
+"""Where there is something to look at: slices and subjects of one database, page by page.
+
+Subjects come from the log, and from the tables themselves as far as the login may see them (a
+superuser sees all of PostgreSQL, SQLite hides nothing): a moved row may belong to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from perdure.kernel.engine import Engine, Params, Rows, Session
+from perdure.kernel.queries import Query
+
+from .tables import Table, statements
+
+Progress = Callable[[str, int, int], None]
+SUBJECTS_A_PAGE = 500
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+def slices(database: Engine, tables: Sequence[Table] = ()) -> list[int]:
+    """List the slices that hold events, counters, streams or rows."""
+
+    def unit(session: Session) -> set[int]:
+        found = set(_column(session, statements.slices_in_use))
+        for table in tables:
+            found |= set(_column(session, table.ask(statements.table_slices)))
+        return found
+
+    return sorted(database.read("", unit))
+
+
+def subjects(database: Engine, slice: int, tables: Sequence[Table] = ()) -> Iterator[str]:
+    """Give the subjects of a slice: those of the log, then those only the tables know."""
+    yield from _paged(database, statements.slice_subjects, slice)
+    strange: set[str] = set()
+    for table in tables:
+        for subject in _paged(database, table.ask(statements.strange_subjects), slice):
+            if subject not in strange:
+                strange.add(subject)
+                yield subject
+
+
+def _paged(database: Engine, query: Query, slice: int) -> Iterator[str]:
+    params = {"slice": slice, "after": "", "most": SUBJECTS_A_PAGE}
+    while page := database.read("", partial(_rows, query, params)):
+        yield from (str(subject) for (subject,) in page)
+        params = {**params, "after": page[-1][0]}
+
+
+def _rows(query: Query, params: Params, session: Session) -> Rows:
+    return session.rows(query, params)
+
+
+def _column(session: Session, query: Query) -> list[int]:
+    return [int(value) for (value,) in session.rows(query, {})]
