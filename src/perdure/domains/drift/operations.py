@@ -5,9 +5,11 @@ event, return the state.
 from __future__ import annotations
 
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Final, Literal
 
 import msgspec
@@ -35,6 +37,7 @@ from .voice import Reason
 HISTORY_MOST: Final = 100
 HISTORY_MOST_MAX: Final = 10_000
 NEAR_LEAST: Final = 0.5
+NEAREST_MOST: Final = 8
 _NOVELTY: Final = features.FEATURES.index("novelty")
 _json = msgspec.json.Encoder()
 
@@ -249,22 +252,22 @@ def _with_echo(measurement: Measurement, echo: float) -> Measurement:
 
 def _nearest(tx: Transaction, hash: int, signature: bytes) -> tuple[Reply | None, float]:
     """Return the same reply, else the most similar one that shares a band, and how similar."""
-    found = tx.all(
-        queries.echoes,
-        Reply,
-        hash=hash,
-        bands=_json.encode(echoes.bands(signature)).decode(),
-        most=stored.BANDS_READ_MAX,
-        nearest=stored.NEAREST_MOST,
+    bands = _json.encode(echoes.bands(signature)).decode()
+    shared = Counter(tx.column(queries.alike, hash=hash, bands=bands, most=stored.BANDS_READ_MAX))
+    if not shared:
+        return None, 0.0
+    wanted = [hash] if hash in shared else [each for each, _ in shared.most_common(NEAREST_MOST)]
+    found = tx.all(queries.said, Reply, hashes=_json.encode(wanted).decode())
+    near, nearest = max(
+        ((_similarity(reply, hash, signature), reply) for reply in found),
+        key=itemgetter(0),
+        default=(0.0, None),
     )
-    best: tuple[Reply | None, float] = (None, 0.0)
-    for reply in found:
-        near = 1.0 if reply.hash == hash else echoes.similarity(signature, reply.signature)
-        if reply.hash == hash:
-            return reply, near
-        if near > best[1]:
-            best = (reply, near)
-    return best
+    return nearest, near
+
+
+def _similarity(reply: Reply, hash: int, signature: bytes) -> float:
+    return 1.0 if reply.hash == hash else echoes.similarity(signature, reply.signature)
 
 
 def _is_known(evidence: Evidence, text: str, hash: int) -> bool:

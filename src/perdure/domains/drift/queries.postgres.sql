@@ -72,28 +72,23 @@ select cast(:slice as smallint), cast(:subject as text), place - 1, cast(value a
 from jsonb_array_elements_text(cast(:bands as jsonb)) with ordinality as wanted (value, place)
 on conflict (slice, subject, band, value, hash) do nothing;
 
--- name: echoes
+-- name: alike
 -- Differs because: there is no json_each with a key for arrays.
-select hash, said_at, version, signature, digest from (
-  select 99 as shared, hash, said_at, version, signature, digest
-  from drift_hashes
-  where slice = :slice and subject = :subject and hash = :hash
-  union all
-  select alike.shared, h.hash, h.said_at, h.version, h.signature, h.digest
-  from (
-    select hash, count(*) as shared from (
-      select b.hash
-      from jsonb_array_elements_text(cast(:bands as jsonb)) with ordinality as wanted (value, place)
-      cross join lateral (
-        select hash from drift_bands
-        where slice = :slice and subject = :subject and band = wanted.place - 1
-          and value = cast(wanted.value as bigint)
-        limit :most
-      ) as b
-      limit :most
-    ) as each group by hash order by shared desc, hash limit :nearest
-  ) as alike
-  join drift_hashes as h
-    on h.slice = :slice and h.subject = :subject and h.hash = alike.hash and h.hash <> :hash
-) as found
-order by shared desc, hash;
+select hash from drift_hashes
+where slice = :slice and subject = :subject and hash = :hash
+union all
+select * from (
+  select b.hash
+  from jsonb_array_elements_text(cast(:bands as jsonb)) with ordinality as wanted (value, place)
+  join drift_bands as b
+    on b.slice = :slice and b.subject = :subject and b.band = wanted.place - 1
+    and b.value = cast(wanted.value as bigint)
+  limit :most
+) as sharing;
+
+-- name: said
+-- Differs because: there is no json_each.
+select hash, said_at, version, signature, digest from drift_hashes
+where slice = :slice and subject = :subject
+  and hash in (select cast(jsonb_array_elements_text(cast(:hashes as jsonb)) as bigint))
+order by version;

@@ -68,26 +68,23 @@ insert into drift_bands (slice, subject, band, value, hash)
 select :slice, :subject, key, value, :hash from json_each(:bands) where true
 on conflict (slice, subject, band, value, hash) do nothing;
 
--- name: echoes
--- The same reply first, then those that share most bands with it.
-select hash, said_at, version, signature, digest from (
-  select 99 as shared, hash, said_at, version, signature, digest
-  from drift_hashes
-  where slice = :slice and subject = :subject and hash = :hash
-  union all
-  select alike.shared, h.hash, h.said_at, h.version, h.signature, h.digest
-  from (
-    select hash, count(*) as shared from (
-      select b.hash from json_each(:bands) as wanted cross join drift_bands as b
-      where b.slice = :slice and b.subject = :subject and b.band = wanted.key
-        and b.value = wanted.value
-      limit :most
-    ) group by hash order by shared desc, hash limit :nearest
-  ) as alike
-  cross join drift_hashes as h
-  where h.slice = :slice and h.subject = :subject and h.hash = alike.hash and h.hash <> :hash
-)
-order by shared desc, hash;
+-- name: alike
+-- The same reply first, then one row for each band that another shares.
+select hash from drift_hashes
+where slice = :slice and subject = :subject and hash = :hash
+union all
+select * from (
+  select b.hash from json_each(:bands) as wanted cross join drift_bands as b
+  where b.slice = :slice and b.subject = :subject and b.band = wanted.key
+    and b.value = wanted.value
+  limit :most
+);
+
+-- name: said
+select hash, said_at, version, signature, digest from drift_hashes
+where slice = :slice and subject = :subject
+  and hash in (select value from json_each(:hashes))
+order by version;
 
 -- name: newest_hashes
 select hash from drift_hashes

@@ -34,7 +34,6 @@ FILTER_FRESH_BELOW: Final = 1_024  # replies: below, the filter is written with 
 FILTER_REPLIES_LEAST: Final = 64
 FILTER_REPLIES_MAX: Final = 16_384  # 39 kB of base64; then it keeps the newest half
 BANDS_READ_MAX: Final = 1_024
-NEAREST_MOST: Final = 8
 OUR_FILTER: Final = "UEJGMX"  # PBF1| in base64
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
