@@ -1,1 +1,23 @@
-"""Tools of the operator: verify, rebuild, copy, doctor. They return and raise; the CLI prints."""
+"""Tools of the operator: verify, witness, rebuild, copy, doctor.
+
+They return values and raise errors; the command line prints. Progress is a plain callback: what,
+how many are done, how many there are (0: nobody knows).
+"""
+
+from .places import Progress
+from .rebuild import Rebuilt, discard, rebuild
+from .report import Finding, Mark, Report, Witness
+from .verify import verify, witness
+
+__all__ = [
+    "verify",
+    "witness",
+    "Finding",
+    "Mark",
+    "Report",
+    "Witness",
+    "rebuild",
+    "discard",
+    "Rebuilt",
+    "Progress",
+]

@@ -150,3 +150,9 @@ drop table if exists {table};
 
 -- name: count_subjects (reader)
 select count(*) from (select distinct slice, subject from perdure_streams) as everybody;
+
+-- name: ends (reader)
+select c.slice, c.position, e.hash
+from perdure_slices c
+join perdure_events e on e.slice = c.slice and e.position = c.position
+order by c.slice;

@@ -47,6 +47,12 @@ class ShadowSession:
     def later(self, query: Query, params: Params) -> Callable[[], Rows]:
         return self._session.later(self._shadowed(query), params)
 
+    def fail(self, error: Exception) -> None:
+        self._session.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        self._session.fail(error)
+
     def script(self, text: str) -> NoReturn:
         raise Internal("a projection changes the schema", value=text, remedy="use a migration")
 
