@@ -16,7 +16,6 @@ from typing import Final, TypeAlias
 from perdure.errors import Invalid, PerdureError, Unavailable
 from perdure.kernel import SystemClock, values, writes
 from perdure.kernel.operations import Runner
-from perdure.kernel.values import Json
 
 from .ending import Ending
 from .model import Mutation
@@ -105,7 +104,7 @@ class _Buffer:
         """Measure a reply now and write it later; the state is known after `flush`."""
         self._add(hear(text))
 
-    def evolve(self, mutation: Mapping[str, Json]) -> None:
+    def evolve(self, mutation: Mapping[str, object]) -> None:
         """Check a mutation now and write it later."""
         self._add(vector(mutation))
 

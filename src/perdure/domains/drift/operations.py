@@ -100,7 +100,7 @@ def observe(tx: Transaction, text: str) -> DriftState:
     return current(tx)
 
 
-def evolve(tx: Transaction, mutation: Mapping[str, Json]) -> DriftState:
+def evolve(tx: Transaction, mutation: Mapping[str, object]) -> DriftState:
     """Let the voice drift by the app's own mutation vector, by the original's formulas."""
     tx.append(STREAM, MutationEvolved(vector(mutation)))
     return current(tx)
@@ -165,24 +165,22 @@ def reset(tx: Transaction) -> DriftState:
     return current(tx)
 
 
-def export_state(tx: Transaction) -> dict[str, Json]:
+def export_state(tx: Transaction) -> dict[str, object]:
     """Give the state as seed A's app stores it (camelCase)."""
     row = stored.read(tx, queries.state_and_filter)
     if row is None:
-        return _plain(model.to_seed(model.initial()))
+        return model.to_seed(model.initial())
     evidence = None if row.replies else tx.one(queries.evidence, Evidence)
-    return _plain(
-        model.to_seed(
-            stored.state_of(row),
-            bloom_filter=stored.complete_filter(row),
-            recent_hashes=evidence.recent_hashes if evidence else row.recent_hashes,
-            created_at=row.created_at.isoformat(),
-            last_updated=row.updated_at.isoformat(),
-        )
+    return model.to_seed(
+        stored.state_of(row),
+        bloom_filter=stored.complete_filter(row),
+        recent_hashes=evidence.recent_hashes if evidence else row.recent_hashes,
+        created_at=row.created_at.isoformat(),
+        last_updated=row.updated_at.isoformat(),
     )
 
 
-def import_state(tx: Transaction, state: Mapping[str, Json]) -> DriftState:
+def import_state(tx: Transaction, state: Mapping[str, object]) -> DriftState:
     """Take over an object that seed A's app stored; what was said here before stays known."""
     if not isinstance(state, Mapping):
         raise Invalid(
@@ -213,7 +211,7 @@ def hear(text: str) -> Heard:
     return Heard(features.measure(said), echoes.exact_hash(said), echoes.minhash(said))
 
 
-def vector(mutation: Mapping[str, Json]) -> Mutation:
+def vector(mutation: Mapping[str, object]) -> Mutation:
     """Read the app's mutation object."""
     if not isinstance(mutation, Mapping):
         raise Invalid(
@@ -344,9 +342,3 @@ def _time(key: str, source: Mapping[str, Json]) -> datetime | None:
             f"{key} is {text!r}", value=text, remedy="store an ISO 8601 time with its zone"
         ) from None
     return values.when(key, moment).astimezone(UTC)
-
-
-def _plain(seed: Mapping[str, object]) -> dict[str, Json]:
-    copied = values.document("state", seed)
-    assert isinstance(copied, dict)
-    return copied

@@ -33,7 +33,7 @@ create table if not exists vera_qiv_states (
   created_at         timestamptz      not null default now(),
   updated_at         timestamptz      not null default now(),
   -- not in the seed
-  voice              json             not null default '{}',
+  voice              text             not null default '{}',  -- json
   replies            bigint           not null default 0,  -- different ones, in drift_hashes
   filter_digest      bytea,                                -- of bloom_filter
   digest             bytea            not null,
@@ -71,7 +71,7 @@ create table if not exists drift_imports (
   imported_at   timestamptz not null,
   app_filter    text,
   own_filter    text,
-  recent_hashes json        not null,
+  recent_hashes text        not null,  -- json
   digest        bytea       not null,
   primary key (slice, subject)
 ) /* partition */;
@@ -96,7 +96,7 @@ begin
     create or replace trigger qiv_state_updated
       before update on vera_qiv_states
       for each row
-      when (old.* is distinct from new.* and old.digest is not distinct from new.digest)
+      when (old.digest is not distinct from new.digest and old.* is distinct from new.*)
       execute function update_qiv_timestamp();
   end if;
 end $$;
