@@ -50,9 +50,6 @@ class ShadowSession:
     def fail(self, error: Exception) -> None:
         self._session.fail(error)
 
-    def fail(self, error: Exception) -> None:
-        self._session.fail(error)
-
     def script(self, text: str) -> NoReturn:
         raise Internal("a projection changes the schema", value=text, remedy="use a migration")
 

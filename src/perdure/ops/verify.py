@@ -6,7 +6,7 @@ into scratch tables and compares. What each kind of damage is called: docs/decis
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from perdure.errors import Invalid
 from perdure.kernel.engine import Engine, Session
@@ -115,16 +115,18 @@ def witness(store: Store) -> Witness:
         {
             lane(name, slice): mark
             for name, database in store.engine.databases()
-            for slice, mark in _ends(database)
+            for slice, mark in ends(database)
         }
     )
 
 
-def _ends(database: Engine) -> Iterator[tuple[int, Mark]]:
+def ends(database: Engine) -> list[tuple[int, Mark]]:
+    """Give the end of every slice of one database."""
+
     def unit(session: Session) -> list[tuple[int, Mark]]:
         rows = session.rows(statements.ends, {})
         return [
             (int(slice), Mark(int(position), bytes(hash).hex())) for slice, position, hash in rows
         ]
 
-    yield from database.read("", unit)
+    return database.read("", unit)
