@@ -32,7 +32,9 @@ def engine_for(target: str, *, durability: str, prepare: Prepare | None) -> Engi
             value=target,
             remedy="give a path or a postgresql:// URL",
         )
-    path = Path(target)
+    if target == ":memory:":
+        raise Invalid("':memory:' would be a file", value=target, remedy="write 'memory:'")
+    path = Path(target).absolute()  # the process may change its folder later
     if target.endswith("/") or path.is_dir():
         from .folder import FolderEngine
 

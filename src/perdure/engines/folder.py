@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from perdure.errors import Unavailable
 from perdure.kernel.engine import Engine, Session, Unit
 
+from .guards import Guard
 from .sqlite import POLL_SECONDS, SqliteEngine
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ class FolderEngine:
         self._watchers: list[Callable[[], None]] = []
         self._poller: threading.Thread | None = None
         self._is_closed = threading.Event()
+        self._guard = Guard()
         with self._use(CORE):
             pass
 
     def write(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
         with self._use(_key(subject)) as engine:
-            return engine.write(subject, unit)
+            return engine.write(subject, self._guard.around(unit))
 
     async def write_async(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
         import asyncio
@@ -68,7 +70,7 @@ class FolderEngine:
             self._gates[loop] = asyncio.Semaphore(FILES_OPEN_MAX)
         async with self._gates[loop]:
             with self._use(_key(subject)) as engine:
-                return await engine.write_async(subject, unit)
+                return await engine.write_async(subject, self._guard.around(unit))
 
     def read(self, subject: str, unit: Unit[T]) -> T:
         """Read a subject's file; where there is none, the empty core answers and none is made."""
@@ -84,7 +86,11 @@ class FolderEngine:
 
     @contextmanager
     def transaction(self, subject: str) -> Iterator[Session]:
-        with self._use(_key(subject)) as engine, engine.transaction(subject) as session:
+        with (
+            self._use(_key(subject)) as engine,
+            engine.transaction(subject) as session,
+            self._guard.unit(),
+        ):
             yield session
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
@@ -104,6 +110,11 @@ class FolderEngine:
         return lambda: self._watchers.remove(wake)
 
     def close(self) -> None:
+        """Commit what is queued and close every file; a fork leaves them to the parent."""
+        self._guard.refuse_nested()
+        if self._guard.is_foreign:
+            return
+        self._guard.is_closed = True
         self._is_closed.set()
         if self._poller is not None:
             self._poller.join()
@@ -126,9 +137,9 @@ class FolderEngine:
                 self._close_surplus()
 
     def _take(self, key: str) -> SqliteEngine:
+        self._guard.check()
         with self._lock:
-            if self._is_closed.is_set():
-                raise Unavailable("the store is closed", remedy="open it again")
+            self._guard.refuse_closed()  # meanwhile
             if key not in self._open:
                 self._open[key] = self._opened(key)
             self._open.move_to_end(key)
@@ -157,7 +168,11 @@ class FolderEngine:
         engine = SqliteEngine(path, durability=self._durability)
         engine.watchers.append(self._wake)
         if self._prepare is not None:
-            self._prepare(engine)
+            try:
+                self._prepare(engine)
+            except BaseException:
+                engine.close()
+                raise
         return engine
 
     def _poll(self) -> None:

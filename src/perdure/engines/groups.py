@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from perdure.errors import Invalid, Unavailable
+from perdure.errors import Unavailable
+
+from .guards import Guard
 
 if TYPE_CHECKING:
     import asyncio
@@ -67,46 +69,49 @@ class WriteGroups:
         writer: Writer,
         turn: Callable[[], AbstractContextManager[object]],
         after: Callable[[], None],
+        guard: Guard,
     ) -> None:
         self._writer = writer
         self._between_processes = turn
         self._after = after
+        self._guard = guard
         self._queue: deque[Job] = deque()
         self._turn = threading.Lock()
-        self._owner = 0
         self._wanted = threading.Event()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._is_closed = False
+        self._entry = threading.Lock()
 
     def run(self, unit: Callable[[], T]) -> T:
         """Run a unit for a synchronous caller and return when it is durable."""
+        self._guard.check()
         job = Job(unit)
-        self._refuse_nested()
         self._enqueue(job)
-        with self._leading():
-            while not job.is_done:
-                self._commit_group(job)
+        try:
+            with self._leading():
+                while not job.is_done:
+                    self._commit_group(job)
+        except BaseException:
+            job.is_done = True  # withdrawn: who takes it from the queue leaves it out
+            raise
         return job.outcome()  # type: ignore[no-any-return]
 
     async def submit(self, unit: Callable[[], T]) -> T:
         """Hand a unit to the writer thread and await its durable result."""
         import asyncio
 
+        self._guard.check()
         job = Job(unit)
         job.loop = asyncio.get_running_loop()
         job.future = job.loop.create_future()
-        if self._thread is None:
-            self._start()
         self._enqueue(job)
+        self._start()
         self._wanted.set()
         return await job.future  # type: ignore[no-any-return]
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the writing connection for a caller's own with block."""
-        self._refuse_nested()
-        with self._leading():
+        with self.idle():
             with self._between_processes():
                 self._begin()
                 try:
@@ -122,57 +127,50 @@ class WriteGroups:
     @contextmanager
     def idle(self) -> Iterator[None]:
         """Keep writers of this process out, without a transaction."""
-        self._refuse_nested()
+        self._guard.check()
         with self._leading():
+            self._guard.refuse_closed()  # meanwhile
             yield
 
     def close(self) -> None:
         """Commit what is queued, then stop the writer thread."""
-        self._is_closed = True
+        with self._entry:
+            self._guard.is_closed = True
         self._wanted.set()
         if self._thread is not None:
             self._thread.join()
+        with self._leading():  # whoever led until now is done; what still waits is ours
+            while self._queue:
+                self._commit_group(None)
 
     # -- the inside
 
     def _enqueue(self, job: Job) -> None:
-        if len(self._queue) >= QUEUE_UNITS_MAX:
-            raise Unavailable(
-                f"{QUEUE_UNITS_MAX} units of work are waiting already",
-                value=QUEUE_UNITS_MAX,
-                remedy="wait for some of them, then retry",
-            )
-        self._queue.append(job)
-
-    def _refuse_nested(self) -> None:
-        if self._owner == threading.get_ident():
-            raise Invalid(
-                "a unit of work is already open in this thread", remedy="use the tx it was given"
-            )
-        if self._is_closed:
-            raise Unavailable("the store is closed", remedy="open it again")
+        with self._entry:
+            self._guard.refuse_closed()
+            if len(self._queue) >= QUEUE_UNITS_MAX:
+                raise Unavailable(
+                    f"{QUEUE_UNITS_MAX} units of work are waiting already",
+                    value=QUEUE_UNITS_MAX,
+                    remedy="wait for some of them, then retry",
+                )
+            self._queue.append(job)
 
     @contextmanager
     def _leading(self) -> Iterator[None]:
-        with self._turn:
-            self._owner = threading.get_ident()
-            try:
-                yield
-            finally:
-                self._owner = 0
+        with self._turn, self._guard.unit():
+            yield
 
     def _start(self) -> None:
-        with self._starting:
-            if self._is_closed:
-                raise Unavailable("the store is closed", remedy="open it again")
-            if self._thread is None:
+        with self._entry:
+            if self._thread is None and not self._guard.is_closed:  # else close() commits it
                 self._thread = threading.Thread(
                     target=self._serve, name="perdure-writer", daemon=True
                 )
                 self._thread.start()
 
     def _serve(self) -> None:
-        while not self._is_closed or self._queue:
+        while not self._guard.is_closed or self._queue:
             self._wanted.wait()
             self._wanted.clear()
             while self._queue:
@@ -183,7 +181,7 @@ class WriteGroups:
         jobs: list[Job] = []
         while self._queue and len(jobs) < GROUP_UNITS_MAX:
             job = self._queue.popleft()
-            if job.future is None or not job.future.cancelled():
+            if not job.is_done and not (job.future and job.future.cancelled()):
                 jobs.append(job)
         return jobs
 
@@ -191,23 +189,27 @@ class WriteGroups:
         jobs = self._take()
         if not jobs:
             return
+        is_committing = False
         try:
             with self._between_processes():
                 self._begin()
-                self._run_all(jobs)
+                self._run_all(jobs, own)
+                is_committing = True
                 self._writer.command("commit")
-        except Exception as error:  # noqa: BLE001  (each caller is told, by its own job)
-            self._rollback()
-            self._fail(jobs, error)
         except BaseException as error:
+            if _is_interrupt(error, own):
+                if is_committing and not self._writer.is_open():  # it came behind the commit
+                    self._release(jobs)
+                else:
+                    self._rollback()
+                    self._give_back([job for job in jobs if job is not own])
+                raise
+            self._fail(jobs, error)
             self._rollback()
-            self._give_back([job for job in jobs if job is not own])
-            if own is not None:
-                own.error, own.is_done = error, True
-            raise
+            self._release(jobs)
         else:
+            self._release(jobs)
             self._after()
-        self._release(jobs)
 
     def _begin(self) -> None:
         try:
@@ -215,7 +217,7 @@ class WriteGroups:
         except Exception as error:
             raise self._writer.translate(error) from error
 
-    def _run_all(self, jobs: list[Job]) -> None:
+    def _run_all(self, jobs: list[Job], own: Job | None) -> None:
         if len(jobs) == 1:
             jobs[0].result = jobs[0].unit()
             return
@@ -223,14 +225,16 @@ class WriteGroups:
             self._writer.command("savepoint unit")
             try:
                 job.result = job.unit()
-            except Exception as error:
-                if not self._writer.is_open():
+            except BaseException as error:
+                if _is_interrupt(error, own) or not self._writer.is_open():
                     raise
                 self._writer.command("rollback to unit")
                 job.error = self._translated(error)
             self._writer.command("release unit")
 
-    def _translated(self, error: Exception) -> Exception:
+    def _translated(self, error: BaseException) -> BaseException:
+        if not isinstance(error, Exception):
+            return error
         translated = self._writer.translate(error)
         if translated is not error:
             translated.__cause__ = error
@@ -240,7 +244,7 @@ class WriteGroups:
         if self._writer.is_open():
             self._writer.command("rollback")
 
-    def _fail(self, jobs: list[Job], error: Exception) -> None:
+    def _fail(self, jobs: list[Job], error: BaseException) -> None:
         for job in jobs:
             if job.error is None:
                 job.error = self._translated(error)
@@ -263,6 +267,11 @@ class WriteGroups:
                 loop.call_soon_threadsafe(_deliver, done)
             except RuntimeError:  # the loop was closed: nobody waits any more
                 continue
+
+
+def _is_interrupt(error: BaseException, own: Job | None) -> bool:
+    """Say whether this is the leader's Ctrl-C; whatever else a unit raises is the unit's own."""
+    return own is not None and isinstance(error, KeyboardInterrupt)
 
 
 def _deliver(jobs: list[Job]) -> None:

@@ -9,7 +9,6 @@ mode works. No table is named here.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,21 +21,16 @@ from psycopg import sql
 from psycopg.types.string import TextLoader
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from perdure.errors import (
-    Conflict,
-    Forbidden,
-    Internal,
-    Invalid,
-    PerdureError,
-    TooLarge,
-    Unavailable,
-)
+from perdure.errors import PerdureError, Unavailable
 from perdure.kernel.engine import Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 
+from .guards import Guard
+from .postgres_errors import is_passing, outcome, translate
+
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
-logger = logging.getLogger("perdure")
+Cursor = psycopg.RawCursor[tuple[Any, ...]]
 
 POOL_CONNECTIONS_MAX = 10
 POOL_WAIT_SECONDS = 30.0
@@ -55,67 +49,59 @@ ROLES = {
 AS_TEXT = ("json", "jsonb", "uuid")
 MIGRATING = int.from_bytes(b"perdure!", "big", signed=True)
 
-_ERRORS: tuple[tuple[str, type[PerdureError], str, str], ...] = (
-    ("42501", Forbidden, "the database refuses this role", "see docs/data-layout.md, roles"),
-    ("42P01", Unavailable, "the schema is missing", "run 'perdure migrate up'"),
-    ("42883", Unavailable, "the schema is missing", "run 'perdure migrate up'"),
-    ("23", Conflict, "a rule of the schema was broken", "read again and retry"),
-    ("40", Conflict, "other transactions were in the way", "retry"),
-    ("22", Invalid, "PostgreSQL refuses a value", "see the value"),
-    ("54", TooLarge, "a value is too big for PostgreSQL", "split it"),
-    ("53", Unavailable, "PostgreSQL has no room", "make space or raise its limits, then retry"),
-    ("55", Unavailable, "PostgreSQL is not ready for this", "retry"),
-    ("57", Unavailable, "PostgreSQL is shutting down or cancelled this", "retry"),
-    ("58", Unavailable, "PostgreSQL's disk refused", "check the server, then retry"),
-    ("08", Unavailable, "the connection to PostgreSQL was lost", "retry"),
-)
-
-
-def translate(error: Exception) -> Exception:
-    """Turn psycopg's error into ours; an unknown one is told to the operator, not to the caller."""
-    if isinstance(error, PoolTimeout):
-        return Unavailable("no connection to PostgreSQL became free", remedy="retry")
-    if not isinstance(error, psycopg.Error):
-        return error
-    state, diagnosis = error.sqlstate, error.diag
-    if state == "PD001":
-        message, remedy = str(diagnosis.message_primary), str(diagnosis.message_hint)
-        return Conflict(message, value=int(diagnosis.message_detail or 0), remedy=remedy)
-    for prefix, ours, message, remedy in _ERRORS:
-        if state is not None and state.startswith(prefix):
-            return ours(message, value=state, remedy=remedy)
-    if state is None and isinstance(error, psycopg.OperationalError):
-        return Unavailable("the connection to PostgreSQL was lost", remedy="retry")
-    logger.error("unexpected error of PostgreSQL: %s %s", type(error).__name__, state)
-    return Internal("PostgreSQL failed in an unexpected way", value=state, remedy="see its log")
-
 
 class PostgresSession:
     """A transaction on one connection; statements are sent together until a result is needed."""
 
     dialect = "postgres"
-    __slots__ = ("_connection", "_role")
+    __slots__ = ("_connection", "_failure", "_role")
 
     def __init__(self, connection: Connection, role: str) -> None:
         self._connection = connection
         self._role = role
+        self._failure: Exception | None = None
 
     def rows(self, query: Query, params: Params) -> Rows:
-        return _fetch(self._execute(query, params))
+        return self._fetch(self._execute(query, params))
 
     def later(self, query: Query, params: Params) -> Callable[[], Rows]:
         cursor = self._execute(query, params)
-        return lambda: _fetch(cursor)
+        return lambda: self._fetch(cursor)
 
     def script(self, text: str) -> None:
         self._connection.execute(text.encode())
 
-    def _execute(self, query: Query, params: Params) -> psycopg.RawCursor[tuple[Any, ...]]:
-        if self._role and query.role != self._role:
-            self._role = query.role
-            _set_role(self._connection, query.role)
-        cursor = psycopg.RawCursor(self._connection)
-        return cursor.execute(query.numbered.encode(), [params[name] for name in query.names])
+    def fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+
+    def settle(self) -> None:
+        """Raise what went wrong, also if the unit swallowed it: half a unit is never kept."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _execute(self, query: Query, params: Params) -> Cursor:
+        self.settle()
+        with self._told():
+            if self._role and query.role != self._role:
+                self._role = query.role
+                _set_role(self._connection, query.role)
+            cursor = psycopg.RawCursor(self._connection)
+            return cursor.execute(query.numbered.encode(), [params[name] for name in query.names])
+
+    def _fetch(self, cursor: Cursor) -> Rows:
+        self.settle()
+        with self._told():
+            return _fetch(cursor)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell a unit of work our errors, not the driver's."""
+        try:
+            yield
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            failure = translate(error)
+            self.fail(failure)
+            raise failure from error
 
 
 class PostgresEngine:
@@ -126,11 +112,11 @@ class PostgresEngine:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._is_pooled = False
+        self._guard = Guard()
         self._watchers: list[Callable[[], None]] = []
         self._news = _News(url, self._connection, self.wake_all)
         self._threads: ThreadPoolExecutor | None = None
-        _probe(url)
+        self.is_pooled = _probe(url)
         self._pool = ConnectionPool(
             url,
             connection_class=psycopg.Connection[tuple[Any, ...]],
@@ -145,24 +131,24 @@ class PostgresEngine:
     # -- what the kernel calls
 
     def write(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
-        for attempt in range(1, ATTEMPTS_MAX + 1):
-            state = _State()
+        self._guard.check()
+        attempt = 0
+        while True:
+            attempt, state = attempt + 1, _State()
             try:
-                with self._open(subject, state, lock=True) as session:
+                with self._guard.unit(), self._open(subject, state, lock=True) as session:
                     result = unit(session)
-            except psycopg.Error as error:
+            except (psycopg.Error, PerdureError) as error:
                 may_repeat = is_repeatable or not state.is_committing
-                if attempt == ATTEMPTS_MAX or not _is_passing(error, may_repeat=may_repeat):
-                    raise _outcome(error, state) from error
-                self._replace_broken(error)
+                self._repeat_or_raise(error, state, attempt, may_repeat=may_repeat)
             else:
                 self._committed()
                 return result
-        raise AssertionError("the loop returns or raises")
 
     async def write_async(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
         import asyncio
 
+        self._guard.check()
         if self._threads is None:
             self._threads = ThreadPoolExecutor(POOL_CONNECTIONS_MAX, "perdure-postgres")
         loop = asyncio.get_running_loop()
@@ -171,32 +157,41 @@ class PostgresEngine:
         )
 
     def read(self, subject: str, unit: Unit[T]) -> T:
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+        self._guard.check()
+        attempt = 0
+        while True:
+            attempt, state = attempt + 1, _State()
             try:
-                with self._open(subject, _State(), lock=False) as session:
+                with self._open(subject, state, lock=False) as session:
                     return unit(session)
-            except psycopg.Error as error:
-                if attempt == ATTEMPTS_MAX or not _is_passing(error, may_repeat=True):
-                    raise translate(error) from error
-                self._replace_broken(error)
-        raise AssertionError("the loop returns or raises")
+            except (psycopg.Error, PerdureError) as error:
+                self._repeat_or_raise(error, state, attempt, may_repeat=True)
 
     @contextmanager
     def transaction(self, subject: str) -> Iterator[Session]:
+        self._guard.check()
         state = _State()
         try:
-            with self._open(subject, state, lock=True) as session:
+            with self._guard.unit(), self._open(subject, state, lock=True) as session:
                 yield session
         except psycopg.Error as error:
-            raise _outcome(error, state) from error
+            raise outcome(error, is_committing=state.is_committing) from error
         self._committed()
 
     def administer(self, unit: Unit[T]) -> T:
+        self._guard.check()
         try:
-            with self._pool.connection() as connection, connection.transaction():
-                connection.execute("select pg_advisory_xact_lock(%s)", [MIGRATING])
-                return unit(PostgresSession(connection, ""))
-        except (psycopg.Error, PoolTimeout) as error:
+            with (
+                self._guard.unit(),
+                self._pool.connection() as connection,
+                connection.transaction(),
+            ):
+                connection.execute(LOCK, [MIGRATING])
+                session = PostgresSession(connection, "")
+                result = unit(session)
+                session.settle()
+                return result
+        except psycopg.Error as error:
             raise translate(error) from error
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
@@ -204,11 +199,16 @@ class PostgresEngine:
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._watchers.append(wake)
-        if not self._is_pooled:
+        if not self.is_pooled:
             self._news.listen()
         return lambda: self._watchers.remove(wake)
 
     def close(self) -> None:
+        """Wait for what is under way and close the pool; a fork leaves it to the parent."""
+        self._guard.refuse_nested()
+        if self._guard.is_foreign:
+            return
+        self._guard.is_closed = True
         self._news.close()
         if self._threads is not None:
             self._threads.shutdown()
@@ -218,11 +218,7 @@ class PostgresEngine:
 
     @contextmanager
     def _open(self, subject: str, state: _State, *, lock: bool) -> Iterator[Session]:
-        try:
-            pooled = self._pool.connection()
-        except PoolTimeout as error:
-            raise translate(error) from None
-        with pooled as connection:
+        with self._pool.connection() as connection:
             try:
                 with connection.pipeline():
                     connection.execute("begin" if lock else READ)
@@ -231,13 +227,27 @@ class PostgresEngine:
                         _set_subject(connection, subject)
                     if lock:
                         connection.execute(LOCK, [_lock_key(subject)])
-                    yield PostgresSession(connection, "app")
+                    session = PostgresSession(connection, "app")
+                    yield session
+                    session.settle()
                     state.is_committing = lock
                     connection.execute("commit")
                 state.is_committing = False
             except BaseException:
                 _rollback(connection)
                 raise
+
+    def _repeat_or_raise(
+        self, error: Exception, state: _State, attempt: int, *, may_repeat: bool
+    ) -> None:
+        """Return if another attempt may succeed; raise what the caller has to know otherwise."""
+        driver = error.__cause__ if isinstance(error, PerdureError) else error
+        if attempt == ATTEMPTS_MAX or not is_passing(driver, may_repeat=may_repeat):
+            if driver is not error:
+                raise error
+            raise outcome(error, is_committing=state.is_committing) from error
+        if isinstance(driver, psycopg.OperationalError):
+            self._pool.check()
 
     def _connection(self) -> AbstractContextManager[Connection]:
         return self._pool.connection()
@@ -254,14 +264,8 @@ class PostgresEngine:
     def _configure(self, connection: Connection) -> None:
         for name in AS_TEXT:
             connection.adapters.register_loader(name, TextLoader)
-        ((backend,),) = connection.execute("select pg_backend_pid()").fetchall()
-        if backend != connection.info.backend_pid:  # a pooler answers with a number of its own
-            self._is_pooled = True
+        if self.is_pooled:
             connection.prepare_threshold = None
-
-    def _replace_broken(self, error: psycopg.Error) -> None:
-        if isinstance(error, psycopg.OperationalError):
-            self._pool.check()
 
 
 class _State:
@@ -334,10 +338,13 @@ READ = "begin isolation level repeatable read read only"
 LOCK = "select pg_advisory_xact_lock(%s)"
 
 
-def _probe(url: str) -> None:
+def _probe(url: str) -> bool:
+    """Ask whether there is a server that is new enough, and whether a pooler stands before it."""
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
             version = connection.info.server_version
+            ((backend,),) = connection.execute("select pg_backend_pid()").fetchall()
+            is_pooled = bool(backend != connection.info.backend_pid)
     except psycopg.Error as error:
         raise Unavailable(
             "PostgreSQL does not answer", value=str(error), remedy="check the URL and the server"
@@ -346,6 +353,7 @@ def _probe(url: str) -> None:
         raise Unavailable(
             f"PostgreSQL {version // 10_000} is too old", value=version, remedy="use 15 or newer"
         )
+    return is_pooled  # a pooler answers with a process number of its own
 
 
 def _set_role(connection: Connection, role: str) -> None:
@@ -362,7 +370,7 @@ def _lock_key(subject: str) -> int:
     return int.from_bytes(hashed, "big", signed=True)
 
 
-def _fetch(cursor: psycopg.RawCursor[tuple[Any, ...]]) -> Rows:
+def _fetch(cursor: Cursor) -> Rows:
     try:
         return cursor.fetchall()
     except psycopg.ProgrammingError:
@@ -374,23 +382,3 @@ def _fetch(cursor: psycopg.RawCursor[tuple[Any, ...]]) -> Rows:
 def _rollback(connection: Connection) -> None:
     with contextlib.suppress(psycopg.Error):  # a broken connection is replaced by the pool
         connection.rollback()
-
-
-def _is_passing(error: psycopg.Error, *, may_repeat: bool) -> bool:
-    if error.sqlstate in ("40001", "40P01"):
-        return True
-    lost = isinstance(error, psycopg.OperationalError) and (
-        error.sqlstate is None or error.sqlstate in ("57P01", "57P02", "57P03")
-        or error.sqlstate.startswith("08")
-    )  # fmt: skip
-    return lost and may_repeat
-
-
-def _outcome(error: psycopg.Error, state: _State) -> Exception:
-    translated = translate(error)
-    if state.is_committing and isinstance(translated, Unavailable):
-        return Unavailable(
-            "the connection was lost during the commit, whose outcome is unknown",
-            remedy="repeat it under an idempotency key: subject.once(key)",
-        )
-    return translated

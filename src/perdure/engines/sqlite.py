@@ -34,6 +34,7 @@ from perdure.kernel.engine import Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 
 from .groups import WriteGroups
+from .guards import Guard
 
 T = TypeVar("T")
 logger = logging.getLogger("perdure")
@@ -44,6 +45,7 @@ IDLE_READERS_MAX = 8
 WAL_PAGES_SOFT = 1_000
 WAL_PAGES_HARD = 8_000
 POLL_SECONDS = 0.01
+COPY_PAGES = 1_000
 SYNCHRONOUS = {"full": "full", "normal": "normal"}
 
 _ERRORS: tuple[tuple[type[Exception], type[PerdureError], str, str], ...] = (
@@ -63,8 +65,12 @@ _ERRORS: tuple[tuple[type[Exception], type[PerdureError], str, str], ...] = (
 
 def translate(error: Exception) -> Exception:
     """Turn apsw's error into ours; an unknown one is told to the operator, not to the caller."""
+    if isinstance(error, (OverflowError, UnicodeEncodeError)):
+        return Invalid("SQLite can not keep a value", remedy="use UTF-8 and at most 64 bits")
     if not isinstance(error, apsw.Error):
         return error
+    if isinstance(error, apsw.SQLError) and str(error).startswith("no such table"):
+        return Unavailable("the schema is missing", remedy="run 'perdure migrate up'")
     for theirs, ours, message, remedy in _ERRORS:
         if isinstance(error, theirs):
             return ours(message, value=str(error), remedy=remedy)
@@ -84,16 +90,23 @@ def require_safe_version(version: str = apsw.sqlite_lib_version()) -> None:
 
 
 class SqliteSession:
-    """A transaction on one connection."""
+    """A transaction on one connection; one that failed takes no more statements."""
 
     dialect = "sqlite"
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_failure")
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._failure: Exception | None = None
 
     def rows(self, query: Query, params: Params) -> Rows:
-        return self._connection.execute(query.sqlite, params).fetchall()
+        self.settle()
+        try:
+            return self._connection.execute(query.sqlite, params).fetchall()
+        except (apsw.Error, OverflowError, UnicodeEncodeError) as error:
+            failure = translate(error)
+            self.fail(failure)
+            raise failure from error
 
     def later(self, query: Query, params: Params) -> Callable[[], Rows]:
         rows = self.rows(query, params)
@@ -101,6 +114,14 @@ class SqliteSession:
 
     def script(self, text: str) -> None:
         self._connection.execute(text)
+
+    def fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+
+    def settle(self) -> None:
+        """Raise what went wrong, also if the unit swallowed it: half a unit is never kept."""
+        if self._failure is not None:
+            raise self._failure
 
 
 class SqliteEngine:
@@ -117,7 +138,7 @@ class SqliteEngine:
             )
         self.path = path
         self._durability = durability
-        self._process = os.getpid()
+        self._guard = Guard()
         self._idle: list[apsw.Connection] = []
         self.watchers: list[Callable[[], None]] = []
         self._background = _Background(self._connect, self.checkpoint, self.wake_all)
@@ -129,24 +150,22 @@ class SqliteEngine:
         except BaseException:
             self._close_ticket()
             raise
-        self._groups = WriteGroups(self, self.turn, self._committed)
+        self._groups = WriteGroups(self, self.turn, self._committed, self._guard)
 
     # -- what the kernel calls
 
     def write(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
-        self._refuse_fork()
-        return self._groups.run(lambda: unit(SqliteSession(self._writer)))
+        return self._groups.run(lambda: _settled(unit, self._writer))
 
     async def write_async(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
-        self._refuse_fork()
-        return await self._groups.submit(lambda: unit(SqliteSession(self._writer)))
+        return await self._groups.submit(lambda: _settled(unit, self._writer))
 
     def read(self, subject: str, unit: Unit[T]) -> T:
-        self._refuse_fork()
+        self._guard.check()
         with _translated(), self._reader() as connection:
             connection.execute("begin")
             try:
-                return unit(SqliteSession(connection))
+                return _settled(unit, connection)
             finally:
                 if not connection.get_autocommit():
                     connection.execute("rollback")
@@ -156,9 +175,10 @@ class SqliteEngine:
 
     @contextmanager
     def transaction(self, subject: str) -> Iterator[Session]:
-        self._refuse_fork()
         with self._groups.alone():
-            yield SqliteSession(self._writer)
+            session = SqliteSession(self._writer)
+            yield session
+            session.settle()
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
         return (("", self),)
@@ -170,11 +190,16 @@ class SqliteEngine:
         return lambda: self.watchers.remove(wake)
 
     def close(self) -> None:
+        """Commit what is queued and close the file; a fork leaves it to the parent."""
+        self._guard.refuse_nested()
+        if self._guard.is_foreign:
+            return
         self._groups.close()
         self._background.close()
         with _translated():
-            for connection in (*self._idle, self._writer):
-                connection.close()
+            while self._idle:
+                self._idle.pop().close()
+            self._writer.close()
         self._close_ticket()
 
     def _close_ticket(self) -> None:
@@ -209,12 +234,12 @@ class SqliteEngine:
 
     def copy_to(self, target: Path, progress: Callable[[int, int], None]) -> None:
         """Copy the whole database while it is in use, page by page."""
-        with _translated(), self._reader() as source:
+        with _translated(), self._reader() as source, _snapshot(source):
             copy = apsw.Connection(str(target))
             try:
                 with copy.backup("main", source, "main") as backup:
                     while not backup.done:
-                        backup.step(1_000)
+                        backup.step(COPY_PAGES)
                         progress(backup.page_count - backup.remaining, backup.page_count)
             finally:
                 copy.close()
@@ -258,7 +283,7 @@ class SqliteEngine:
         try:
             yield connection
         finally:
-            if len(self._idle) < IDLE_READERS_MAX:
+            if len(self._idle) < IDLE_READERS_MAX and not self._guard.is_closed:
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -281,10 +306,6 @@ class SqliteEngine:
         """Tell every watcher that somebody committed."""
         for wake in list(self.watchers):
             wake()
-
-    def _refuse_fork(self) -> None:
-        if os.getpid() != self._process:
-            raise Invalid("the store was opened before a fork", remedy="open it in the child")
 
 
 class _Background:
@@ -340,6 +361,24 @@ class _Background:
                     self._wake()
         finally:
             connection.close()
+
+
+def _settled(unit: Unit[T], connection: apsw.Connection) -> T:
+    session = SqliteSession(connection)
+    result = unit(session)
+    session.settle()
+    return result
+
+
+@contextmanager
+def _snapshot(connection: apsw.Connection) -> Iterator[None]:
+    """Keep one state in view: without it a backup begins again with each commit of a writer."""
+    connection.execute("begin")
+    try:
+        connection.pragma("schema_version")
+        yield
+    finally:
+        connection.execute("rollback")
 
 
 @contextmanager

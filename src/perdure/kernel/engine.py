@@ -38,6 +38,13 @@ class Session(Protocol):
         """Run the statements of a migration."""
         ...
 
+    def fail(self, error: Exception) -> None:
+        """Note that this transaction can only be undone; a failing statement does so by itself.
+
+        The error is raised by every further statement, and at the end of a unit that swallowed it.
+        """
+        ...
+
 
 class Engine(Protocol):
     """Runs units of work for one subject each; a unit commits as a whole or not at all."""

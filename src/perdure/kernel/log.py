@@ -176,7 +176,11 @@ def append(
 def _append_here(session: Session, params: dict[str, Any]) -> Callable[[], Rows]:
     found = session.rows(statements.head, params)
     known, previous = found[0] if found else (0, chain.GENESIS)
-    check_expected(params["stream"], params["expected"], known)
+    try:
+        check_expected(params["stream"], params["expected"], known)
+    except Conflict as error:
+        session.fail(error)  # as PostgreSQL does
+        raise
     version = known + 1
     payload_hash = chain.payload_hash(params["payload"])
     linked = chain.link(

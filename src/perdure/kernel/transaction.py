@@ -14,8 +14,8 @@ from perdure.errors import Internal, Invalid
 
 from . import events, log, rows, values
 from .clock import Clock, microseconds
-from .engine import Session
-from .log import ANY, Recorded
+from .engine import Params, Rows, Session
+from .log import ANY, EXISTS, Recorded
 from .queries import Query
 from .rows import R
 
@@ -48,6 +48,10 @@ class Transaction:
     def append(self, stream: str, fact: object, *, expected: int = ANY) -> Recorded:
         """Append an event and bring its read models up to date, all in this transaction."""
         self._refuse_read_only()
+        if values.integer("expected", expected) < EXISTS:
+            raise Invalid(
+                f"expected is {expected}", value=expected, remedy="give a version, ANY or EXISTS"
+            )
         values.name_of("the stream's name", stream, characters_max=values.STREAM_CHARACTERS_MAX)
         recorded = log.append(
             self._session,
@@ -59,7 +63,11 @@ class Transaction:
             id=self.new_id(),
             at=microseconds(self.now),
         )
-        self.project(recorded)
+        try:
+            self.project(recorded)
+        except Exception as error:
+            self._session.fail(error)
+            raise
         return recorded
 
     def project(self, recorded: Recorded) -> None:
@@ -71,7 +79,7 @@ class Transaction:
     def events(self, stream: str, *, after: int = 0, upto: int | None = None) -> Iterator[Recorded]:
         """Yield the stream's events in order, verified against the chain."""
         return log.read(
-            lambda query, params: self._session.rows(query, params),
+            self._ask,
             slice=self.slice,
             subject=self.subject,
             stream=stream,
@@ -126,6 +134,9 @@ class Transaction:
 
     def _read(self, model: type[R], columns: tuple[Any, ...]) -> R:
         return rows.read(model, columns, slice=self.slice, subject=self.subject)
+
+    def _ask(self, query: Query, params: Params) -> Rows:
+        return self._session.rows(query, params)  # looked up late: the session ends
 
     def _rows(self, query: Query, params: dict[str, object]) -> Any:
         return self._session.rows(query, {**params, **self._place})

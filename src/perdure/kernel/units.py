@@ -54,6 +54,8 @@ def unit_of(
                 return function(tx, *args, **named)
             work = partial(function, tx, *args, **named)
             return _once(session, tx, context.key, function, work)
+        except StopIteration as error:  # no future and no generator can carry one
+            raise RuntimeError("a unit of work raised StopIteration") from error
         finally:
             tx.end()
 
