@@ -4,6 +4,9 @@ They return values and raise errors; the command line prints. Progress is a plai
 how many are done, how many there are (0: nobody knows).
 """
 
+from .checks import Check
+from .copy import Copied, copy
+from .doctor import doctor
 from .places import Progress
 from .rebuild import Rebuilt, discard, rebuild
 from .report import Finding, Mark, Report, Witness
@@ -19,5 +22,9 @@ __all__ = [
     "rebuild",
     "discard",
     "Rebuilt",
+    "copy",
+    "Copied",
+    "doctor",
+    "Check",
     "Progress",
 ]

@@ -8,7 +8,7 @@ left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
 where a.attrelid = to_regclass(:table) and a.attnum > 0 and not a.attisdropped
 order by a.attnum;
 
--- name: has_table (owner)
+-- name: has_table (login)
 -- Differs because: the catalogue has other names.
 select count(*) from pg_class where oid = to_regclass(:table);
 
@@ -39,3 +39,37 @@ create table if not exists perdure_rebuild (
   version bigint   not null,
   primary key (slice, subject, stream)
 );
+
+-- name: server_settings (login)
+-- Differs because: only PostgreSQL has settings of a server.
+select name, setting from pg_settings
+where name in ('server_version', 'server_version_num', 'fsync', 'full_page_writes',
+  'synchronous_commit', 'TimeZone', 'server_encoding')
+order by name;
+
+-- name: login_rights (login)
+-- Differs because: only PostgreSQL has roles.
+select rolname, rolsuper, rolbypassrls from pg_roles where rolname = session_user;
+
+-- name: missing_roles (login)
+-- Differs because: only PostgreSQL has roles.
+select wanted from unnest(string_to_array(:roles, ' ')) as wanted
+left join pg_roles r on r.rolname = wanted
+where r.oid is null or not pg_has_role(session_user, r.oid, 'member')
+order by wanted;
+
+-- name: unguarded_tables (login)
+-- Differs because: only PostgreSQL has row-level security.
+select c.oid::regclass::text
+from pg_class c
+where c.relnamespace = to_regnamespace(current_schema()) and c.relkind in ('r', 'p')
+  and c.relowner = to_regrole('perdure_owner') and not c.relispartition
+  and c.relname !~ '__rebuild$|^perdure_rebuild$'
+  and not (c.relrowsecurity and c.relforcerowsecurity)
+  and exists (select from pg_attribute a
+    where a.attrelid = c.oid and a.attname in ('subject', 'user_id'))
+order by 1;
+
+-- name: same_moment (login)
+-- Differs because: only PostgreSQL has a time zone of its own.
+select cast('2026-01-01T12:00:00+00:00' as timestamptz);

@@ -97,7 +97,7 @@ select type, name, sql from sqlite_schema
 where tbl_name = :table and sql is not null
 order by type = 'table' desc, name;
 
--- name: has_table (owner)
+-- name: has_table (login)
 select count(*) from sqlite_schema where type = 'table' and name = :table;
 
 -- name: create_progress (owner)
@@ -156,3 +156,6 @@ select c.slice, c.position, e.hash
 from perdure_slices c
 join perdure_events e on e.slice = c.slice and e.position = c.position
 order by c.slice;
+
+-- name: sqlite_version
+select sqlite_version();
