@@ -1,0 +1,52 @@
+"""The whole tree of commands, in the order in which help shows them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from . import completion, demo, drift, info, log, migrate, souls, upkeep
+from .exits import MEANINGS
+from .opening import STORE_DEFAULT, STORE_ENV, SUBJECT_ENV
+from .tree import SUBJECT, Parser, grow, share
+
+ENVIRONMENT = (
+    (STORE_ENV, f"the store when --store is left out; else {STORE_DEFAULT} in this folder"),
+    (SUBJECT_ENV, "the subject when --subject is left out"),
+    ("NO_COLOR", "no colours, whatever it is set to"),
+    ("COLUMNS", "the width of drawings; else the terminal's"),
+)
+CODES = tuple((str(code), meaning) for code, meaning in MEANINGS.items())
+
+
+def parser() -> Parser:
+    """Build the tree."""
+    root = Parser(
+        "perdure",
+        description="Keeps an agent's self alive. Results go to standard output, everything about"
+        " the run to standard error.",
+        more=(("environment", ENVIRONMENT), ("exit codes", CODES)),
+    )
+    root.set_defaults(store=None, subject=None, json=False, debug=False)
+    root.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    share(root, SUBJECT)
+    group = grow(root)
+    for part in (info, drift, souls, log, migrate, upkeep, demo):
+        part.add_to(group)
+    completion.add_to(group, root)
+    return root
+
+
+class _Version(argparse.Action):
+    """Asks for the version only when somebody wants it: the answer takes 20 ms."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        from importlib import metadata
+
+        try:
+            number = metadata.version("perdure")
+        except metadata.PackageNotFoundError:
+            number = "from a source tree that is not installed"
+        sys.stdout.write(f"perdure {number}\n")
+        parser.exit()

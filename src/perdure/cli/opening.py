@@ -1,0 +1,97 @@
+"""Which store and whose self a command means, and how it is opened.
+
+A command that only reads never makes a file and never changes a schema: a typing error in a path
+must not become an empty self.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import perdure
+from perdure.errors import NotFound, Unavailable
+from perdure.kernel import migrations
+from perdure.kernel.engine import Engine
+from perdure.kernel.migrations import Step
+from perdure.store import DEFAULT_SUBJECT, PACKAGES
+
+from .exits import Usage
+
+STORE_ENV: Final = "PERDURE_STORE"
+SUBJECT_ENV: Final = "PERDURE_SUBJECT"
+STORE_DEFAULT: Final = "perdure.db"
+
+
+def target_of(args: Namespace) -> str:
+    """Give the target: the option, else the environment, else ``perdure.db`` here."""
+    return str(args.store or os.environ.get(STORE_ENV) or STORE_DEFAULT)
+
+
+def chosen_subject(args: Namespace) -> str | None:
+    """Give the subject the user named, if any."""
+    return args.subject or os.environ.get(SUBJECT_ENV) or None
+
+
+def is_url(target: str) -> bool:
+    """Say whether a target is no path."""
+    return "://" in target
+
+
+def subject_of(args: Namespace) -> str:
+    """Give the subject of a command that needs one."""
+    named = chosen_subject(args)
+    if named is None and is_url(target_of(args)):
+        raise Usage("no subject was named", remedy=f"give --subject NAME or set {SUBJECT_ENV}")
+    return named or DEFAULT_SUBJECT
+
+
+def safe(target: str) -> str:
+    """Give a target without a password, for people to read."""
+    scheme, mark, rest = target.partition("://")
+    login, at, host = rest.rpartition("@")
+    user = login.partition(":")[0]
+    return f"{scheme}{mark}{user}{at}{host}".partition("?")[0] if mark else target
+
+
+@contextmanager
+def opened(args: Namespace, *, creates: bool = False) -> Iterator[perdure.Store]:
+    """Open the store a command means; only one that creates may make or migrate it."""
+    target = target_of(args)
+    if not creates:
+        require_existing(target)
+    with perdure.open(target, subject=chosen_subject(args), migrate=creates) as store:
+        if not creates:
+            _require_schema(store.engine)
+        yield store
+
+
+def require_existing(target: str) -> None:
+    """Refuse a path where nothing is."""
+    if is_url(target) or target == "memory:" or Path(target).exists():
+        return
+    raise NotFound(
+        f"there is no store at {target!r}",
+        value=target,
+        remedy=f"give --store PATH or set {STORE_ENV}; 'perdure migrate up' makes an empty one",
+    )
+
+
+def steps_of(engine: Engine) -> list[Step]:
+    """Say which migrations of perdure a database has."""
+    known = migrations.discover(PACKAGES, engine.dialect)
+    return engine.administer(lambda session: migrations.status(session, known))
+
+
+def _require_schema(engine: Engine) -> None:
+    missing = [step.migration.label for step in steps_of(engine) if not step.is_applied]
+    if missing:
+        raise Unavailable(
+            f"the store lacks {len(missing)} migrations, the first is {missing[0]}",
+            value=missing,
+            remedy="run 'perdure migrate up'",
+        )
