@@ -28,7 +28,7 @@ def ours() -> list[EventType]:
 def test_an_event_stored_long_ago_reads_as_it_did(line: dict[str, object]) -> None:
     payload = msgspec.json.encode(line["payload"])
     event = decode(str(line["type"]), int(str(line["schema"])), payload)
-    assert msgspec.to_builtins(event) == line["reads_as"]
+    assert msgspec.json.decode(msgspec.json.encode(event)) == line["reads_as"]
 
 
 def test_every_event_in_every_version_has_a_golden_line() -> None:
