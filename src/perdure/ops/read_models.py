@@ -118,10 +118,15 @@ SENTENCES: Mapping[str, str] = {
 
 def _is_of(model: type[Any], stored: Sequence[object], slice: int, subject: str) -> bool:
     try:
-        rows.read(model, stored, slice=slice, subject=subject)
+        rows.read(model, list(map(_plain, stored)), slice=slice, subject=subject)
     except (Tampered, ValueError, TypeError, AttributeError, msgspec.MsgspecError):
         return False  # what can not even be built was not written by us
     return True
+
+
+def _plain(value: object) -> object:
+    """Write an array of PostgreSQL as the JSON text that dataclasses are read from."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
 
 
 def _beyond(table: Table) -> str:
