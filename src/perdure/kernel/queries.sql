@@ -89,16 +89,6 @@ where payload_hash = :payload_hash
   and not (slice = :slice and subject = :subject and stream = :stream and version = :version)
 limit 1;
 
--- name: slice_shape (reader)
-select count(*), coalesce(min(position), 0), coalesce(max(position), 0) from perdure_events
-where slice = :slice;
-
--- name: subject_rows
-select count(*) from {table} where slice = :slice and subject = :subject;
-
--- name: clear_subject
-delete from {table} where slice = :slice and subject = :subject;
-
 -- name: has_migrations
 select count(*) > 0 from sqlite_schema where name = 'perdure_migrations';
 
