@@ -9,13 +9,11 @@ from __future__ import annotations
 import argparse
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from textwrap import fill
 from time import monotonic
 from typing import Final
@@ -75,6 +73,8 @@ def _demo(args: argparse.Namespace, out: Out) -> int:
 def _place(given: str | None) -> Iterator[str]:
     """Give a target where nothing is, temporary unless the user named one."""
     if given is None:
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory(prefix="perdure-demo-") as folder:
             yield str(Path(folder, "self.db"))
         return
@@ -93,6 +93,8 @@ def _place(given: str | None) -> Iterator[str]:
 
 def _killed(target: str, out: Out) -> Acks:
     """Run the writer, kill it in the middle, and return every write it acknowledged."""
+    import subprocess
+
     command = [sys.executable, "-m", "perdure.cli.writer", target]
     acks: Acks = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

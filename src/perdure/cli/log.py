@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from perdure.ops import Report
 
 FIELD_CHARACTERS: Final = 60
+NESTED_CHARACTERS: Final = 24
 
 
 def add_to(group: Group[Parser]) -> None:
@@ -190,4 +191,5 @@ def _fields(fields: Mapping[str, object]) -> str:
 
 
 def _value(value: object) -> str:
-    return shortened(msgspec.json.encode(value).decode(), FIELD_CHARACTERS)
+    most = FIELD_CHARACTERS if isinstance(value, str) else NESTED_CHARACTERS
+    return shortened(msgspec.json.encode(value).decode(), most)

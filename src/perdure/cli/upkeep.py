@@ -26,7 +26,7 @@ def add_to(group: Group[Parser]) -> None:
         " the subject that is named.",
     )  # fmt: skip
     rebuild.add_argument(
-        "domains", nargs="*", choices=[*FACES, []], metavar="DOMAIN",
+        "domains", nargs="*", metavar="DOMAIN",
         help=f"{', '.join(FACES)}; left out: all",
     )  # fmt: skip
     rebuild.add_argument("--fresh", action="store_true", help="do not go on with an older rebuild")
