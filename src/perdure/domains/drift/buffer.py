@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 from perdure.errors import Invalid, PerdureError, Unavailable
@@ -75,8 +76,9 @@ class Pending:
 
     def __len__(self) -> int:
         """Count without the lock, for signal handlers: too many for an instant, never too few."""
+        waiting = len(self._pieces)  # first: they may become the batch meanwhile
         batch = self._batch
-        return len(self._pieces) + (len(batch[1]) if batch else 0)
+        return waiting + (len(batch[1]) if batch else 0)
 
 
 class _Buffer:
@@ -109,9 +111,15 @@ class _Buffer:
         self._add(vector(mutation))
 
     def write(self) -> None:
-        """Write what waits, in the calling thread, each batch as one unit of work."""
+        """Write what waits, in the calling thread, each batch as one unit of work.
+
+        Two batches hold everything given so far: one that had failed, and all that waits.
+        """
         with self._writing:
-            while (batch := self._pending.batch()) is not None:
+            for _ in range(2):
+                batch = self._pending.batch()
+                if batch is None:
+                    return
                 key, pieces = batch
                 self._runner.repeatable(f"drift-{key}").call(_keep_all, (pieces,), {})
                 self._pending.written()
@@ -122,6 +130,9 @@ class _Buffer:
             self._start()
         if len(self) >= PIECES_MAX:
             self._wanted.set()
+        if self._ending.is_draining:  # the process ends: nobody may be faster than the writer
+            with suppress(PerdureError):  # the drain tries again, and tells
+                self.write()
 
     def _start(self) -> None:
         with self._starting:

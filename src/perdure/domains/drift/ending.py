@@ -41,7 +41,7 @@ class Ending:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._is_draining = False
+        self.is_draining = False
         self._may_end = False
         self._previous: Handler = None
         atexit.register(self._at_exit)
@@ -67,8 +67,8 @@ class Ending:
         if self._may_end or not len(self._writer):
             self._may_end = False
             self._pass_on(number, frame)
-        elif not self._is_draining:
-            self._is_draining = True
+        elif not self.is_draining:
+            self.is_draining = True
             _thread.start_new_thread(self._drain, (number,))  # threading's would take a lock
 
     def _drain(self, number: int) -> None:
@@ -83,7 +83,7 @@ class Ending:
                     self._may_end = True
                     break
                 time.sleep(AGAIN_SECONDS)
-        self._is_draining = False
+        self.is_draining = False
         os.kill(os.getpid(), number)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
