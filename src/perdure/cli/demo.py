@@ -27,6 +27,7 @@ from .terminal import Out
 from .tree import STORE, Group, Parser, leaf
 
 KILL_AT: Final = 500
+WRITER = ("-m", "perdure.cli.writer")
 REASONS_MOST: Final = 3
 Acks = dict[int, tuple[str, int]]
 
@@ -95,7 +96,7 @@ def _killed(target: str, out: Out) -> Acks:
     """Run the writer, kill it in the middle, and return every write it acknowledged."""
     import subprocess
 
-    command = [sys.executable, "-m", "perdure.cli.writer", target]
+    command = [sys.executable, *WRITER, target]
     acks: Acks = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from itertools import pairwise, starmap
 from typing import Any, Final
 
 from perdure.domains.souls.model import HEADINGS, LAYERS, Change, Diff, Milestone, Soul
@@ -90,14 +92,17 @@ def diff(found: Diff, out: Out) -> None:
     for layer, changes in found.layers.items():
         out.say(f"\n{out.paint(HEADINGS[layer], 'cyan')}")
         is_changed = any(change.kind != "same" for change in changes)
-        words = "".join(_word(change, out) for change in changes).rstrip()
+        words = "".join(starmap(partial(_word, out), pairwise((*changes, None)))).rstrip()
         out.say(words if is_changed else out.paint("unchanged", "dim"))
 
 
-def _word(change: Change, out: Out) -> str:
+def _word(out: Out, change: Change, after: Change | None) -> str:
+    """Give a run of words with its marks, which leave the space behind it outside."""
     words = change.text.rstrip()
     gap = clean(change.text[len(words) :])
     words = clean(words)
+    if change.kind == "removed" and after is not None and after.kind == "added":
+        gap = " " if out.has_colour else ""
     if change.kind == "same" or not words:
         return words + gap
     if out.has_colour:

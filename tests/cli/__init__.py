@@ -1,0 +1,1 @@
+"""The command `perdure`, run as its users run it."""
