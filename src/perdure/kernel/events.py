@@ -8,6 +8,7 @@ The projection is the only code that writes read models. Nothing here stores any
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
@@ -16,7 +17,7 @@ import msgspec
 
 from perdure.errors import Invalid, Tampered, TooLarge
 
-from .values import PAYLOAD_BYTES_MAX, Json
+from .values import PAYLOAD_BYTES_MAX, Json, storable
 
 if TYPE_CHECKING:
     from .log import Recorded
@@ -61,6 +62,7 @@ class Registry:
 
 registry = Registry()
 _encode = msgspec.json.Encoder().encode
+_RARE = re.compile(rb"\\u0000|[0-9]{19}")  # may be a NUL or an integer over 64 bits: look closer
 
 
 @dataclass_transform(frozen_default=True)
@@ -121,6 +123,8 @@ def _strict(kind: EventType, fact: object) -> bytes:
             f"the event {kind.name} can not be stored ({error})",
             remedy="give each field a value of its type, in UTF-8 and of at most 64 bits",
         ) from None
+    if _RARE.search(payload):
+        storable(f"the event {kind.name}", msgspec.json.decode(payload))
     if not is_equal:
         raise Invalid(
             f"the event {kind.name} would come back different",

@@ -246,7 +246,7 @@ def headers(ask: Ask, start: Place, *, upto: int | None = None) -> Iterator[Head
             verify(ask, entry, place.next)
             place = replace(place, version=entry.version, previous=entry.hash)
             yield entry
-    if last == known and place.previous != head_hash:
+    if place.version == known and place.previous != head_hash:
         raise Tampered(head_message(place), value=place.stream, remedy=RESTORE)
 
 

@@ -30,9 +30,14 @@ def explain(ask: Ask, entry: Header, place: Place) -> Fault:
     if entry.version != place.version:
         lost = f"stream {place.stream!r} goes from version {place.version - 1} to {entry.version}"
         return missing(ask, place, "event_removed", f"{lost}: an event was removed")
+    if place.previous is None or not entry.is_whole:
+        return _swapped(ask, entry, place) or Fault(
+            "payload_changed",
+            f"the payload of {place.name} was changed",
+            {place.version: entry.hash},
+        )
     found = (
         _swapped(ask, entry, place)
-        or _payload_changed(entry, place)
         or _copied(ask, entry, place)
         or _type_changed(entry, place)
         or _header_or_hash_changed(ask, entry, place)
@@ -44,46 +49,39 @@ def explain(ask: Ask, entry: Header, place: Place) -> Fault:
 
 def missing(ask: Ask, place: Place, kind: str, sentence: str) -> Fault:
     """Say where an event that is not at its place went, if it is still in the slice."""
-    previous = place.previous
-    for other in _slice(ask, place.slice) if previous is not None else ():
+    for other in _slice(ask, place.slice) if place.previous is not None else ():
         back = replace(other, subject=place.subject, stream=place.stream)
-        if previous and back.linked(previous, place.slice, version=place.version) == other.hash:
+        if _link(back, place) == other.hash:
             to = _other(place, other.subject, other.stream)
             return Fault("event_moved", f"{place.name} was moved to {to}")
     return Fault(kind, sentence)
 
 
 def _swapped(ask: Ask, entry: Header, place: Place) -> Fault | None:
-    if place.previous is None:
-        return None
     inside = chain.payload_hash(entry.payload or b"")
     for other in _stream(ask, place, after=entry.version):
-        here = other.linked(place.previous, place.slice, version=entry.version)
-        refilled = replace(entry, payload_hash=other.payload_hash)
+        here = _link(other, place)
         stayed = {entry.version: entry.hash, other.version: other.hash}
         if here == other.hash:
             travelled = {entry.version: other.hash, other.version: entry.hash}
             return _swap(place, entry, other, "events", travelled)
         if entry.hash == here:
             return _swap(place, entry, other, "events", stayed)
-        if refilled.linked(place.previous, place.slice) == entry.hash or (
+        if _link(replace(entry, payload_hash=other.payload_hash), place) == entry.hash or (
             not entry.is_whole and inside == other.payload_hash and not other.is_whole
         ):
             return _swap(place, entry, other, "the payloads of events", stayed)
     return None
 
 
+def _link(entry: Header, place: Place) -> bytes:
+    """Hash an event as if it stood at this place; where the hash before is unknown, in vain."""
+    return entry.linked(place.previous or b"", place.slice, version=place.version)
+
+
 def _swap(place: Place, entry: Header, other: Header, what: str, mended: dict[int, bytes]) -> Fault:
     sentence = f"{what} {entry.version} and {other.version} of stream {place.stream!r} were swapped"
     return Fault("events_swapped", sentence, mended)
-
-
-def _payload_changed(entry: Header, place: Place) -> Fault | None:
-    if entry.is_whole:
-        return None
-    return Fault(
-        "payload_changed", f"the payload of {place.name} was changed", {place.version: entry.hash}
-    )
 
 
 def _copied(ask: Ask, entry: Header, place: Place) -> Fault | None:
@@ -105,7 +103,7 @@ def _type_changed(entry: Header, place: Place) -> Fault | None:
     for kind in events.registry.by_name.values():
         for schema in range(1, kind.version + 1):
             old = replace(entry, type=kind.name, schema=schema)
-            if place.previous and old.linked(place.previous, place.slice) == entry.hash:
+            if _link(old, place) == entry.hash:
                 return Fault(
                     "header_changed",
                     f"the type of {place.name} was changed from {kind.name} {schema} to"
@@ -117,9 +115,7 @@ def _type_changed(entry: Header, place: Place) -> Fault | None:
 
 def _header_or_hash_changed(ask: Ask, entry: Header, place: Place) -> Fault | None:
     """Ask the event behind, or the head, which hash this one had."""
-    if place.previous is None:
-        return None
-    linked = entry.linked(place.previous, place.slice)
+    linked = _link(entry, place)
     if _is_followed(ask, place, entry.hash):
         return Fault(
             "header_changed",

@@ -73,30 +73,35 @@ def _once(
     name = getattr(function, "__qualname__", type(function).__name__)
     found = session.rows(statements.outcome, place)
     if found:
-        return _first_result(key, name, found[0], function)
+        unit, kept = found[0]
+        if unit != name:
+            raise Conflict(
+                f"the idempotency key {key!r} was used for {unit}, not for {name}",
+                value=key,
+                remedy="use a new key for each piece of work",
+            )
+        return _decode(function, kept)
     result = work()
-    kept = {"unit": name, "result": _encode(name, result), "at": microseconds(tx.now)}
+    kept = {"unit": name, "result": _encode(name, function, result), "at": microseconds(tx.now)}
     session.later(statements.save_outcome, {**place, **kept})
     return result
 
 
-def _first_result(key: str, name: str, kept: tuple[str, str], function: Function) -> Any:
-    unit, result = kept
-    if unit != name:
-        raise Conflict(
-            f"the idempotency key {key!r} was used for {unit}, not for {name}",
-            value=key,
-            remedy="use a new key for each piece of work",
-        )
-    hint = inspect.signature(function, eval_str=True).return_annotation
-    return msgspec.json.decode(result, type=Any if hint is inspect.Signature.empty else hint)
-
-
-def _encode(name: str, result: object) -> str:
+def _encode(name: str, function: Function, result: object) -> str:
+    """Give the text of a result that a retry can return; one that would differ is refused now."""
+    problem: object = "it would come back different"
     try:
-        return msgspec.json.encode(result).decode()
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise Invalid(
-            f"the result of {name} can not be kept for a retry ({error})",
-            remedy="return plain values or dataclasses from a unit that has an idempotency key",
-        ) from None
+        kept = msgspec.json.encode(result).decode()
+        if _decode(function, kept) == result:
+            return kept
+    except (TypeError, ValueError, NameError, msgspec.MsgspecError) as error:
+        problem = error
+    raise Invalid(
+        f"the result of {name} can not be kept for a retry ({problem})",
+        remedy="return plain values or dataclasses and annotate what it returns",
+    )
+
+
+def _decode(function: Function, kept: str) -> Any:
+    hint = inspect.signature(function, eval_str=True).return_annotation
+    return msgspec.json.decode(kept, type=Any if hint is inspect.Signature.empty else hint)

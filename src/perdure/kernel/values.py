@@ -81,9 +81,13 @@ def number(name: str, value: float) -> float:
     """Return a finite float; minus zero becomes zero, since PostgreSQL's JSON has none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Invalid(f"{name} is {value!r}, not a number", value=value, remedy="give a float")
-    if not math.isfinite(value):
-        raise Invalid(f"{name} is {value}", value=value, remedy="give a finite number")
-    return float(value) + 0.0
+    try:
+        found = float(value) + 0.0
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise Invalid(f"{name} is {found}", value=value, remedy="give a finite number")
+    return found
 
 
 def when(name: str, value: datetime) -> datetime:
@@ -108,6 +112,19 @@ def parse(name: str, raw: str | bytes) -> Json:
     return document(name, loaded)
 
 
+def storable(name: str, loaded: object) -> None:
+    """Refuse NUL and integers over 64 bits anywhere inside what was read as JSON."""
+    if isinstance(loaded, str):
+        text(name, loaded, characters_max=len(loaded))
+    elif isinstance(loaded, int) and not isinstance(loaded, bool):
+        integer(name, loaded)
+    elif isinstance(loaded, dict):
+        storable(name, [*loaded.keys(), *loaded.values()])
+    elif isinstance(loaded, list):
+        for one in loaded:
+            storable(name, one)
+
+
 def _copy(name: str, value: object, depth: int) -> Json:
     if value is None or isinstance(value, bool):
         return value
@@ -121,7 +138,7 @@ def _copy(name: str, value: object, depth: int) -> Json:
         raise TooLarge(f"{name} is nested deeper than {DEPTH_MAX}", remedy="flatten it")
     if isinstance(value, Mapping):
         return {_key(name, k): _copy(f"{name}.{k}", v, depth - 1) for k, v in _few(name, value)}
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [_copy(f"{name}[{i}]", v, depth - 1) for i, v in enumerate(_short(name, value))]
     raise Invalid(
         f"{name} is {type(value).__name__}, which JSON has no place for",

@@ -59,3 +59,27 @@ alter table perdure_slices owner to perdure_owner;
 revoke execute on function perdure_append from public;
 grant execute on function perdure_append to perdure_app;
 alter function perdure_append owner to perdure_owner;
+
+-- set_config() inside a statement would change the subject or the role in the middle of it, behind
+-- the policies' back, so the roles that the store takes on may not call it; the store itself uses
+-- SET. Everybody else who is there keeps it. Only a superuser can do this (docs/faults.md).
+do $$
+declare
+  other text;
+  has_postgrest boolean := exists (select from pg_roles where rolname = 'authenticator');
+begin
+  if not has_function_privilege('pg_catalog.set_config(text, text, boolean)',
+    'execute with grant option')
+  then
+    raise notice 'set_config stays open to perdure_app: only a superuser can close it';
+    return;
+  end if;
+  revoke execute on function pg_catalog.set_config(text, text, boolean) from public;
+  for other in select rolname from pg_roles
+    where rolname not like 'pg\_%' and rolname not in ('perdure_app', 'perdure_reader')
+      and (has_postgrest or rolname not in ('anon', 'authenticated', 'service_role'))
+  loop
+    execute format(
+      'grant execute on function pg_catalog.set_config(text, text, boolean) to %I', other);
+  end loop;
+end $$;
