@@ -8,6 +8,7 @@ when its turn comes.
 from __future__ import annotations
 
 import importlib
+import itertools
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
@@ -104,10 +105,11 @@ def async_store_tasks(bench: Bench) -> Contestant:
     bench.closing.callback(
         lambda: bench.loop.run_until_complete(context.__aexit__(None, None, None))
     )
+    fresh = itertools.count()  # an event is a new key: putting 64 old ones would keep no history
     return tasks(
         "langgraph AsyncSqliteStore.aput (WAL), 64 tasks",
         bench,
-        lambda n: store.aput(("agents", str(n)), "state", {"state": TEXT}),
+        lambda n: store.aput(("agents", str(n)), str(next(fresh)), {"state": TEXT}),
     )
 
 

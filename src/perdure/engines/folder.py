@@ -19,8 +19,9 @@ from weakref import WeakKeyDictionary
 from perdure.errors import Unavailable
 from perdure.kernel.engine import Engine, Session, Unit
 
+from .background import POLL_SECONDS
 from .guards import Guard
-from .sqlite import POLL_SECONDS, SqliteEngine
+from .sqlite import SqliteEngine
 
 if TYPE_CHECKING:
     import asyncio

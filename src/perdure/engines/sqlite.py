@@ -8,11 +8,9 @@ file in the same process. No table is named here.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,18 +31,15 @@ from perdure.errors import (
 from perdure.kernel.engine import Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 
+from .background import BUSY_MS, WAL_PAGES_SOFT, Background, Wal
 from .groups import WriteGroups
 from .guards import Guard
 
 T = TypeVar("T")
 logger = logging.getLogger("perdure")
 
-BUSY_MS = 10_000
 STATEMENTS_CACHED = 256
 IDLE_READERS_MAX = 8
-WAL_PAGES_SOFT = 1_000
-WAL_PAGES_HARD = 8_000
-POLL_SECONDS = 0.01
 COPY_PAGES = 1_000
 SYNCHRONOUS = {"full": "full", "normal": "normal"}
 
@@ -141,8 +136,8 @@ class SqliteEngine:
         self._guard = Guard()
         self._idle: list[apsw.Connection] = []
         self.watchers: list[Callable[[], None]] = []
-        self._background = _Background(self._connect, self.checkpoint, self.wake_all)
-        self._wal_pages = 0
+        self._background = Background(self._connect, self._move, self.wake_all)
+        self._wal = Wal(self._background)
         self._ticket = None if path is None else _open_ticket(path)
         try:
             with _translated(), self.turn():
@@ -249,6 +244,10 @@ class SqliteEngine:
         with _translated(), self._reader() as connection:
             return connection.wal_checkpoint(mode=mode)
 
+    def _move(self) -> None:
+        self.checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self._wal.is_moved = True
+
     def pragma(self, text: str) -> Any:
         """Ask a reading connection for a setting."""
         with _translated(), self._reader() as connection:
@@ -267,7 +266,7 @@ class SqliteEngine:
             ("journal_size_limit", WAL_PAGES_SOFT * 4096),
         ):
             connection.pragma(setting, value)
-        connection.set_wal_hook(self._wal_grew)
+        connection.set_wal_hook(self._wal.grew)
         return connection
 
     @contextmanager
@@ -288,79 +287,14 @@ class SqliteEngine:
             else:
                 connection.close()
 
-    def _wal_grew(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
-
     def _committed(self) -> None:
         self.wake_all()
-        if self._wal_pages > WAL_PAGES_HARD:
-            with contextlib.suppress(
-                apsw.Error
-            ):  # a reader is in the way: the next commit tries again
-                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-        elif self._wal_pages > WAL_PAGES_SOFT:
-            self._background.checkpoint()
+        self._wal.committed(self._writer)
 
     def wake_all(self) -> None:
         """Tell every watcher that somebody committed."""
         for wake in list(self.watchers):
             wake()
-
-
-class _Background:
-    """The threads that a file needs only sometimes: checkpoints, and watching other processes."""
-
-    def __init__(
-        self,
-        connect: Callable[[], apsw.Connection],
-        passive: Callable[[int], object],
-        wake: Callable[[], None],
-    ) -> None:
-        self._connect, self._passive, self._wake = connect, passive, wake
-        self._lock = threading.Lock()
-        self._threads: dict[str, threading.Thread] = {}
-        self._full = threading.Event()
-        self._stop = threading.Event()
-
-    def checkpoint(self) -> None:
-        self._full.set()
-        self._start("perdure-checkpoint", self._checkpoints)
-
-    def poll(self) -> None:
-        self._start("perdure-watch", self._polls)
-
-    def close(self) -> None:
-        self._stop.set()
-        self._full.set()
-        for thread in self._threads.values():
-            thread.join()
-
-    def _start(self, name: str, target: Callable[[], None]) -> None:
-        with self._lock:
-            if name not in self._threads and not self._stop.is_set():
-                self._threads[name] = threading.Thread(target=target, name=name, daemon=True)
-                self._threads[name].start()
-
-    def _checkpoints(self) -> None:
-        while self._full.wait():
-            self._full.clear()  # before the look at stop: close() sets that first
-            if self._stop.is_set():
-                return
-            with contextlib.suppress(PerdureError):  # the next commit asks again
-                self._passive(apsw.SQLITE_CHECKPOINT_PASSIVE)
-
-    def _polls(self) -> None:
-        seen: object = None
-        connection = self._connect()
-        try:
-            while not self._stop.wait(POLL_SECONDS):
-                ((current,),) = connection.execute("pragma data_version").fetchall()
-                if current != seen:
-                    seen = current
-                    self._wake()
-        finally:
-            connection.close()
 
 
 def _settled(unit: Unit[T], connection: apsw.Connection) -> T:
