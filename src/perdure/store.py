@@ -205,9 +205,10 @@ def _opened(
         now = microseconds(clock.now())
         engine.administer(lambda session: migrations.up(session, steps, now=now))
 
+    named = None if subject is None else _subject(subject)  # refused before anything is open
     engine = engine_for(str(target), durability=durability, prepare=prepare if migrate else None)
     local = DEFAULT_SUBJECT if engine.dialect == "sqlite" else ""
-    return engine, Context(local if subject is None else _subject(subject), clock)
+    return engine, Context(local if named is None else named, clock)
 
 
 def _subject(subject: str) -> str:

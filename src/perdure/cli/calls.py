@@ -99,8 +99,9 @@ def _run(call: Call, args: argparse.Namespace, out: Out) -> None:
             named[name] = given
         else:
             positional.append(given)
+    name_of_subject = subject_of(args)
     with opened(args, creates=call.creates) as store:
-        subject: Subject = store.subject(subject_of(args))
+        subject: Subject = store.subject(name_of_subject)
         key = getattr(args, "once", None)
         face: Any = subject if key is None else subject.once(key)
         for part in call.operation.split("."):

@@ -20,7 +20,7 @@ from perdure.store import PACKAGES
 
 from .calls import integer
 from .exits import Usage
-from .opening import require_existing, steps_of, target_of
+from .opening import opened_as_it_is, require_existing, steps_of, target_of
 from .terminal import Out
 from .tree import NONE, STORE, Group, Parser, branch, leaf
 
@@ -57,8 +57,7 @@ def add_to(group: Group[Parser]) -> None:
 
 
 def _status(args: argparse.Namespace, out: Out) -> None:
-    require_existing(target_of(args))
-    with perdure.open(target_of(args), migrate=False) as store:
+    with opened_as_it_is(args) as store:
         found = {name: steps_of(engine) for name, engine in store.engine.databases()}
     if out.as_json:
         out.document(

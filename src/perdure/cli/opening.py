@@ -59,14 +59,22 @@ def safe(target: str) -> str:
 
 
 @contextmanager
+def opened_as_it_is(args: Namespace) -> Iterator[perdure.Store]:
+    """Open the store a command means, whatever its schema is."""
+    require_existing(target_of(args))
+    with perdure.open(target_of(args), subject=chosen_subject(args), migrate=False) as store:
+        yield store
+
+
+@contextmanager
 def opened(args: Namespace, *, creates: bool = False) -> Iterator[perdure.Store]:
     """Open the store a command means; only one that creates may make or migrate it."""
-    target = target_of(args)
-    if not creates:
-        require_existing(target)
-    with perdure.open(target, subject=chosen_subject(args), migrate=creates) as store:
-        if not creates:
-            _require_schema(store.engine)
+    if creates:
+        with perdure.open(target_of(args), subject=chosen_subject(args)) as store:
+            yield store
+        return
+    with opened_as_it_is(args) as store:
+        _require_schema(store.engine)
         yield store
 
 

@@ -37,8 +37,9 @@ def add_to(group: Group[Parser]) -> None:
 
 
 def _show(args: argparse.Namespace, out: Out) -> None:
+    subject = subject_of(args)
     with opened(args) as store:
-        souls = store.subject(subject_of(args)).souls
+        souls = store.subject(subject).souls
         soul = souls.current() if args.at is None else souls.at(args.at)
     if out.as_json:
         out.document(soul)

@@ -7,11 +7,10 @@ from typing import Final
 
 import msgspec
 
-import perdure
 from perdure.store import FACES
 
 from . import exits
-from .opening import chosen_subject, opened, require_existing, target_of
+from .opening import chosen_subject, opened, opened_as_it_is
 from .terminal import Out, clean
 from .tree import STORE, SUBJECT, Group, Parser, leaf
 
@@ -61,7 +60,7 @@ def _rebuild(args: argparse.Namespace, out: Out) -> None:
 def _copy(args: argparse.Namespace, out: Out) -> None:
     from perdure.ops import copy
 
-    with opened(args) as store, out.progress("page") as progress:
+    with opened_as_it_is(args) as store, out.progress("page") as progress:
         done = copy(store, args.target, progress=progress)
     if out.as_json:
         out.document({**msgspec.to_builtins(done, enc_hook=str), "target": str(done.target)})
@@ -73,8 +72,7 @@ def _copy(args: argparse.Namespace, out: Out) -> None:
 def _doctor(args: argparse.Namespace, out: Out) -> int:
     from perdure.ops import doctor
 
-    require_existing(target_of(args))
-    with perdure.open(target_of(args), migrate=False) as store:
+    with opened_as_it_is(args) as store:
         found = doctor(store)
     if out.as_json:
         out.document(found)
