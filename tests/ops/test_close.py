@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from perdure.engines import postgres, sqlite
+from perdure.engines import background, postgres
 
 
 class ClosedMeanwhile(threading.Event):
@@ -46,7 +46,7 @@ def test_the_notifier_ends_when_closed_between_two_looks() -> None:
 
 
 def test_the_checkpointer_ends_when_closed_between_two_looks() -> None:
-    background = sqlite._Background(lambda: pytest.fail("unused"), nothing, nothing)
-    background._full = ClosedMeanwhile(background._stop)
-    background._full.set()
-    assert ends(background._checkpoints)
+    helper = background.Background(lambda: pytest.fail("unused"), lambda: None, nothing)
+    helper._full = ClosedMeanwhile(helper._stop)
+    helper._full.set()
+    assert ends(helper._checkpoints)

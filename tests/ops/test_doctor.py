@@ -19,9 +19,9 @@ from tests.ops.damage import fill
 from tests.servers import PgBouncer
 
 
-def look(target: str | Path, *, migrate: bool = True, **options: str) -> dict[str, Check]:
+def look(target: str | Path, *, migrate: bool = True, durability: str = "full") -> dict[str, Check]:
     """Run every check on a target."""
-    with perdure.open(target, subject="x", migrate=migrate, **options) as store:  # type: ignore[arg-type]
+    with perdure.open(target, subject="x", migrate=migrate, durability=durability) as store:
         return {check.name: check for check in doctor(store)}
 
 

@@ -4,12 +4,17 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 import perdure
+from perdure.domains import souls
+from perdure.kernel import migrations
 from perdure.kernel.transaction import slice_of
-from perdure.ops.rebuild import discard, rebuild
+from perdure.ops import discard, rebuild, replaying, verify, witness
 from perdure.ops.tables import domains
+from perdure.store import PACKAGES
+from tests.fix.postgres import FreshDatabase
 from tests.ops.damage import OTHER, SUBJECT, THREAD, fill, raw
 
 
@@ -173,3 +178,87 @@ def test_reads_see_a_whole_model_while_writers_write(store: perdure.Store, targe
     before = everything(target)
     rebuild(store)
     assert everything(target) == before
+
+
+def test_an_operator_needs_no_superuser(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    with perdure.open(url, subject="x") as store:
+        fill(store)
+    before = everything(url)
+    with psycopg.connect(url, autocommit=True) as postgres:
+        postgres.execute("drop role if exists operator")
+        postgres.execute("create role operator login")
+        postgres.execute(
+            "grant perdure_owner, perdure_app, perdure_reader, service_role to operator"
+        )
+        own = url.replace("postgres@", "operator@")
+        with perdure.open(own, subject="x", migrate=False) as store:
+            assert rebuild(store).subjects == 2
+            assert verify(store, deep=True, head=witness(store)).is_sound
+        assert everything(url) == before
+        postgres.execute("drop role operator")
+
+
+def test_the_applications_login_is_refused(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    with perdure.open(url, subject="x") as store:
+        fill(store)
+    with psycopg.connect(url, autocommit=True) as postgres:
+        postgres.execute("drop role if exists appone")
+        postgres.execute("create role appone login in role perdure_app")
+        own = url.replace("postgres@", "appone@")
+        with (
+            perdure.open(own, subject="x", migrate=False) as store,
+            pytest.raises(perdure.Forbidden),
+        ):
+            rebuild(store)
+        postgres.execute("drop role appone")
+
+
+def test_partitioned_tables_are_rebuilt(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    with perdure.open(url, subject="x", migrate=False) as store:
+        steps = migrations.discover(PACKAGES, "postgres")
+        store.engine.administer(lambda s: migrations.up(s, steps, now=0, partitions=4))
+        fill(store)
+        before = everything(url)
+        rebuild(store)
+        assert everything(url) == before
+        assert verify(store, deep=True).is_sound
+    assert left_over(url) == []
+
+
+def test_a_second_rebuild_at_the_same_time_is_told(store: perdure.Store, target: str) -> None:
+    fill(store)
+    before = everything(target)
+
+    def meddle(_what: str, done: int, _total: int) -> None:
+        assert rebuild(store).subjects_before == done
+
+    with pytest.raises(perdure.Conflict, match="another rebuild has finished"):
+        rebuild(store, progress=meddle)
+    assert everything(target) == before
+    assert left_over(target) == []
+
+
+def test_a_table_that_no_domain_names_is_not_written(
+    store: perdure.Store, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    before = everything(target)
+    monkeypatch.setattr(souls, "TABLES", ("soul_milestones", "soul_versions"))
+    with pytest.raises(perdure.Internal, match="note_thread of a projection writes to no table"):
+        rebuild(store)
+    discard(store)
+    monkeypatch.undo()
+    assert everything(target) == before
+
+
+def test_a_subject_that_never_rests_is_given_up(
+    store: perdure.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    monkeypatch.setattr(replaying, "LAG_EVENTS_MAX", -1)
+    monkeypatch.setattr(replaying, "ROUNDS_MAX", 3)
+    with pytest.raises(perdure.Unavailable, match="writes faster than its rebuild reads"):
+        rebuild(store)

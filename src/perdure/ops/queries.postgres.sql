@@ -15,8 +15,9 @@ select count(*) from pg_class where oid = to_regclass(:table);
 -- name: schema_of (owner)
 -- Differs because: "like" copies all but foreign keys and triggers; those are written out.
 select kind, name, definition from (
-select 'table' as kind, '' as name, format('create table %s__rebuild (like %s including all)', t.oid::regclass,
-  t.oid::regclass) as definition
+select 'table' as kind, '' as name,
+  format('create table %s__rebuild (like %s including all)', t.oid::regclass, t.oid::regclass)
+  as definition
 from pg_class t where t.oid = to_regclass(:table)
 union all
 select 'constraint', c.conname, format('alter table %s__rebuild add constraint %I %s',

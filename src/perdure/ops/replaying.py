@@ -20,7 +20,7 @@ from perdure.kernel.engine import Params, Rows, Session
 from perdure.kernel.log import Ask, Header, Place
 from perdure.kernel.queries import Query
 
-from .shadow import DONE, Shadows, note, progress
+from .shadow import DONE, PROGRESS, Shadows, note, progress
 from .tables import statements
 
 T = TypeVar("T")
@@ -62,6 +62,11 @@ class Replay:
         )
 
     def _behind(self, session: Session) -> list[tuple[Place, int]] | None:
+        ((is_there,),) = session.rows(statements.has_table, {"table": PROGRESS["table"]})
+        if not is_there:
+            raise Conflict(
+                "another rebuild has finished and dropped the shadow tables", remedy="run it again"
+            )
         known = progress(session, self.slice, self.subject)
         if DONE in known:
             return None
