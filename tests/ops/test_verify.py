@@ -6,6 +6,7 @@ import pytest
 
 import perdure
 from perdure.kernel.transaction import slice_of
+from perdure.ops import read_models
 from perdure.ops.report import Report, Witness
 from perdure.ops.verify import verify, witness
 from tests.ops.damage import (
@@ -218,6 +219,18 @@ def test_long_streams_are_walked_in_pages(filled: str) -> None:
         [f"delete from perdure_events where version = 700 and slice = {slice_of(OTHER)}"],
     )
     assert [kind for kind, _ in told(look(filled))] == ["event_removed"]
+
+
+def test_many_rows_are_read_in_pages(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_models, "ROWS_A_PAGE", 2)
+    with perdure.open(filled, subject="default_user") as store:
+        for count in range(5):
+            store.subject(SUBJECT).souls.publish(core_identity=f"Ada again {count}")
+            store.subject(SUBJECT).drift.observe(f"I would rather tell you the truth, {count}.")
+    damage(filled, ["update soul_versions set core_identity = 'Eve' where version > 6"])
+    report = look(filled)
+    assert [kind for kind, _ in told(report)] == ["row_changed", "row_changed"]
+    assert report.rows == 16
 
 
 def test_writers_raise_no_false_alarm(store: perdure.Store) -> None:

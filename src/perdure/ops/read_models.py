@@ -84,7 +84,8 @@ class SubjectRows:
             if len(page) < ROWS_A_PAGE:
                 return
             beyond = _beyond(table)
-            params |= {f"after_{chr(97 + n)}": value for n, value in enumerate(key)}
+            last = page[-1][: len(table.key)]
+            params |= {f"after_{chr(97 + n)}": value for n, value in enumerate(last)}
 
     def _fits(self, model: type[Any], stored: Sequence[object]) -> bool:
         return self.slice == slice_of(self.subject) and _is_of(
