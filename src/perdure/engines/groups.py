@@ -9,9 +9,10 @@ five words of SQL.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from perdure.errors import Unavailable
@@ -45,7 +46,7 @@ class Writer(Protocol):
 class Job:
     """A unit of work, its outcome, and the event loop that waits for it, if one does."""
 
-    __slots__ = ("error", "future", "is_done", "loop", "result", "unit")
+    __slots__ = ("_baton", "error", "future", "is_done", "loop", "result", "unit")
 
     def __init__(self, unit: Callable[[], Any]) -> None:
         self.unit = unit
@@ -54,6 +55,17 @@ class Job:
         self.is_done = False
         self.loop: asyncio.AbstractEventLoop | None = None
         self.future: asyncio.Future[Any] | None = None
+        self._baton = threading.Lock()
+        self._baton.acquire()
+
+    def wait(self) -> None:
+        """Sleep until the unit is done, or it is this caller's turn to lead."""
+        self._baton.acquire()
+
+    def wake(self) -> None:
+        """End the wait; one that was ended already is about to look for itself."""
+        with suppress(RuntimeError):
+            self._baton.release()
 
     def outcome(self) -> Any:
         if self.error is not None:
@@ -77,6 +89,7 @@ class WriteGroups:
         self._guard = guard
         self._queue: deque[Job] = deque()
         self._turn = threading.Lock()
+        self._units = 0
         self._wanted = threading.Event()
         self._thread: threading.Thread | None = None
         self._entry = threading.Lock()
@@ -87,11 +100,15 @@ class WriteGroups:
         job = Job(unit)
         self._enqueue(job)
         try:
-            with self._leading():
-                while not job.is_done:
-                    self._commit_group(job)
+            while not job.is_done:
+                if self._turn.acquire(blocking=False):
+                    with self._led():
+                        self._commit_group(job)
+                else:
+                    job.wait()
         except BaseException:
             job.is_done = True  # withdrawn: who takes it from the queue leaves it out
+            self._hand_over()
             raise
         return job.outcome()  # type: ignore[no-any-return]
 
@@ -158,8 +175,30 @@ class WriteGroups:
 
     @contextmanager
     def _leading(self) -> Iterator[None]:
-        with self._turn, self._guard.unit():
+        self._turn.acquire()
+        with self._led():
             yield
+
+    @contextmanager
+    def _led(self) -> Iterator[None]:
+        """Give the turn back, and wake one who will take it if anybody waits."""
+        try:
+            with self._guard.unit():
+                yield
+        finally:
+            self._turn.release()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        try:
+            first = self._queue[0]
+        except IndexError:
+            return
+        if first.loop is None and not first.is_done:
+            first.wake()
+        else:  # a coroutine's, or one whose caller gave up: the writer thread goes on
+            self._start()
+            self._wanted.set()
 
     def _start(self) -> None:
         with self._entry:
@@ -186,7 +225,10 @@ class WriteGroups:
         return jobs
 
     def _commit_group(self, own: Job | None) -> None:
+        if self._units > 1:  # a crowd: whom the last group released is about to queue again
+            time.sleep(0)
         jobs = self._take()
+        self._units = len(jobs)
         if not jobs:
             return
         is_committing = False
@@ -260,7 +302,9 @@ class WriteGroups:
         waiting: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job in jobs:
             job.is_done = True
-            if job.loop is not None:
+            if job.loop is None:
+                job.wake()
+            else:
                 waiting.setdefault(job.loop, []).append(job)
         for loop, done in waiting.items():
             try:
