@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from perdure.errors import Conflict, Invalid
+from perdure.errors import Conflict, Invalid, Unavailable
 
 from .engine import Session
 from .log import statements
@@ -117,7 +117,23 @@ def status(session: Session, migrations: Sequence[Migration]) -> list[Step]:
                 value=migration.label,
                 remedy="restore the file that was applied and add a new migration",
             )
+    _refuse_newer(applied, migrations)
     return [Step(m, (m.package, m.number) in applied) for m in migrations]
+
+
+def _refuse_newer(applied: Iterable[tuple[str, int]], migrations: Sequence[Migration]) -> None:
+    """Refuse a database that a newer version has changed; a part of the packages may be asked."""
+    newest: dict[str, int] = {}
+    for migration in migrations:
+        newest[migration.package] = max(migration.number, newest.get(migration.package, 0))
+    for package, number in applied:
+        if number > newest.get(package, number):
+            raise Unavailable(
+                f"the database has migration {package} {number:04d}, which this perdure does not"
+                " know",
+                value=f"{package} {number:04d}",
+                remedy="upgrade perdure",
+            )
 
 
 def up(

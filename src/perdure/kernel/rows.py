@@ -125,6 +125,11 @@ def _timestamp(value: object) -> str | None:
     return cast(datetime, value).astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def _positive_zero(value: object) -> float | None:
+    """Write a float; SQLite gives minus zero back as zero."""
+    return None if value is None else cast(float, value) + 0.0
+
+
 def _same(value: object) -> object:
     return value
 
@@ -140,7 +145,7 @@ _READERS: Mapping[object, Reader] = {
 _WRITERS: Mapping[object, Reader] = {
     str: _same,
     int: _same,
-    float: _same,
+    float: _positive_zero,
     bool: _same,
     bytes: _same,
     datetime: _timestamp,

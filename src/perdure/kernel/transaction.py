@@ -118,10 +118,10 @@ class Transaction:
     def save(self, query: Query, row: rows.Row, **params: object) -> None:
         """Write a whole row of a read model with its digest."""
         self._refuse_read_only()
-        sealed = rows.digest(row, slice=self.slice, subject=self.subject)
-        self._session.later(
-            query, {**rows.parameters(row), **params, "digest": sealed, **self._place}
-        )
+        columns = rows.parameters(row)
+        stored = rows.build(type(row), list(columns.values()))  # as it will be read
+        sealed = rows.digest(stored, slice=self.slice, subject=self.subject)
+        self._session.later(query, {**columns, **params, "digest": sealed, **self._place})
 
     def run(self, query: Query, **params: object) -> None:
         """Run a statement that returns nothing."""
