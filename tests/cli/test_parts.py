@@ -50,6 +50,17 @@ def test_the_demo_loses_nothing_and_shows_the_self(perdure: Perdure, tmp_path: P
     with library.open("demo.db", subject=story.SUBJECT) as store:
         assert sum(store.log.head().values()) == story.WRITES
     assert perdure.error("demo", "--store", "demo.db")[0] == 10
+    assert perdure.error("demo", "--store", "memory:")[0] == 12
+
+
+@pytest.mark.slow  # 5 to 20 seconds
+def test_the_demo_runs_on_a_folder_and_on_a_server(
+    perdure: Perdure, fresh_database: FreshDatabase
+) -> None:
+    for target in ("selves/", fresh_database()):
+        outcome = perdure.json("demo", "--store", target)
+        assert (outcome["lost"], outcome["is_sound"]) == ([], True)
+        assert outcome["acknowledged"] == outcome["found"] >= 500
 
 
 @pytest.mark.slow  # 3 to 10 seconds

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Final
 
 import perdure
-from perdure.errors import Conflict, Unavailable
+from perdure.errors import Conflict, Invalid, Unavailable
 
 from . import chart, exits, souls, story
 from .opening import safe
@@ -62,8 +62,9 @@ def _demo(args: argparse.Namespace, out: Out) -> int:
         with perdure.open(target, subject=story.SUBJECT) as store:
             outcome = _compare(store, acks)
             _tell(outcome, told)
-            _go_on(store, outcome, told)
-            _self(store, told)
+            if not out.as_json:
+                _go_on(store, outcome, out)
+                _self(store, out)
         _closing(args.store, monotonic() - began, told)
     if out.as_json:
         out.document(outcome)
@@ -79,6 +80,12 @@ def _place(given: str | None) -> Iterator[str]:
         with TemporaryDirectory(prefix="perdure-demo-") as folder:
             yield str(Path(folder, "self.db"))
         return
+    if given == "memory:":
+        raise Invalid(
+            "a self in memory dies with its process",
+            value=given,
+            remedy="give --store a new file, or leave it out",
+        )
     with perdure.open(given, subject=story.SUBJECT) as store:
         if store.souls.history(most=1) or store.drift.history(most=1):
             raise Conflict(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from perdure.domains.drift.model import DIMENSIONS, DriftState
-from perdure.domains.drift.operations import HISTORY_MOST, Echo, Explanation, Point
+from perdure.domains.drift.operations import Echo, Explanation, Point
 from perdure.domains.drift.voice import BASELINE_REPLIES
 from perdure.errors import Unavailable
 
@@ -20,6 +20,7 @@ from .terminal import Out, moment
 from .tree import Group, Parser, branch, leaf
 
 Shape = dict[str, Any]
+DRAWN_MOST: Final = 1_000
 
 
 def add_to(group: Group[Parser]) -> None:
@@ -28,8 +29,8 @@ def add_to(group: Group[Parser]) -> None:
     show = leaf(drift, "show", _show, about="Show the state and draw it over time.")
     show.add_argument("--at", type=when, metavar="VERSION|TIME", help="the state there, no drawing")
     show.add_argument(
-        "--most", type=integer, default=HISTORY_MOST, metavar="NUMBER",
-        help=f"draw the newest events, at most so many ({HISTORY_MOST})",
+        "--most", type=integer, default=DRAWN_MOST, metavar="NUMBER",
+        help=f"draw the newest events, at most so many ({DRAWN_MOST})",
     )  # fmt: skip
     show.add_argument("--svg", metavar="FILE", help="draw into this file as well ('-': only that)")
     for call in CALLS:

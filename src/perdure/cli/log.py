@@ -69,7 +69,7 @@ def _follow(args: argparse.Namespace, out: Out) -> None:
         start = _start(store, args) if args.after else store.log.head()
         events = cast(Generator[Recorded, None, None], store.log.follow(start))
         with closing(events):
-            _print(_wanted(events, args), out)
+            _print(_wanted(events, args), out, is_live=True)
 
 
 def _verify(args: argparse.Namespace, out: Out) -> int:
@@ -147,12 +147,13 @@ def _wanted(events: Iterator[Recorded], args: argparse.Namespace) -> Iterator[Re
     return islice(found, args.most)
 
 
-def _print(events: Iterator[Recorded], out: Out) -> None:
+def _print(events: Iterator[Recorded], out: Out, *, is_live: bool = False) -> None:
     for recorded in events:
         if out.as_json:
             out.record(shape(recorded))
         else:
             out.say(line(recorded, out))
+        if is_live:
             out.flush()
 
 

@@ -21,8 +21,10 @@ from perdure.store import Subject
 
 SUBJECT: Final = "ada@example.com"
 WRITES: Final = 1_000
-CALM_UNTIL: Final = 120
-PLAYFUL_FROM: Final = 800
+CALM_UNTIL: Final = 150
+PLAYFUL_FROM: Final = 900
+PLAYFUL_FIRST: Final = 0.2  # the share of playful sentences, before and after
+PLAYFUL_LAST: Final = 0.8
 Ack = tuple[str, int]
 
 
@@ -76,6 +78,8 @@ PLAYFUL: Final = (
     ("Tell me more!", "Again, again!", "So happy for you!", "Truly great!", "Off we go!"),
 )  # fmt: skip
 
+PARTS: Final = (7, 7, 5)  # how many sentences there are for each place
+
 SOULS: Final[dict[int, Layers]] = {
     1: {
         "core_identity": "I am Vera, a careful companion. I answer slowly and say what I do not"
@@ -115,10 +119,13 @@ MILESTONES: Final = {
 
 def reply(number: int) -> str:
     """Give the text of a reply; every one is different."""
-    dice = blake2b(number.to_bytes(4, "big"), digest_size=4).digest()
-    share = (number - CALM_UNTIL) / (PLAYFUL_FROM - CALM_UNTIL)
-    parts = PLAYFUL if dice[0] / 256 < share else CALM
-    said = [part[die % len(part)] for part, die in zip(parts, dice[1:], strict=True)]
+    lot, *dice = blake2b(number.to_bytes(4, "big"), digest_size=4).digest()
+    way = min(1.0, max(0.0, (number - CALM_UNTIL) / (PLAYFUL_FROM - CALM_UNTIL)))
+    share = PLAYFUL_FIRST + (PLAYFUL_LAST - PLAYFUL_FIRST) * way
+    said = [
+        (PLAYFUL if lot * odd % 256 < share * 256 else CALM)[place][die % PARTS[place]]
+        for place, (odd, die) in enumerate(zip((7, 21, 35), dice, strict=True))
+    ]
     return f"{' '.join(said)} ({number})"
 
 

@@ -21,7 +21,7 @@ WIDTH: Final = 900
 HEIGHT: Final = 560
 LEFT: Final = 64
 RIGHT: Final = 130
-POINTS_MAX: Final = 600
+POINTS_MAX: Final = 240  # more become means of neighbours
 LABEL_PIXELS: Final = 16
 # Okabe and Ito's palette: told apart with every kind of colour vision; dashes tell them apart in
 # print. One hue for both backgrounds, so the file needs no more than the text to change.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -66,7 +66,7 @@ class Out:
         self._out: TextIO = sys.stdout
         self._err: TextIO = sys.stderr
         for stream in (self._out, self._err):
-            if hasattr(stream, "reconfigure"):  # a text the terminal can not show is no failure
+            if isinstance(stream, TextIOWrapper):  # a text the terminal can not show is no failure
                 stream.reconfigure(errors="backslashreplace")
         self.is_terminal = self._out.isatty()
         self.has_colour = self.is_terminal and may_colour()
@@ -105,7 +105,6 @@ class Out:
     def record(self, value: object) -> None:
         """Print one line of a stream of JSON documents."""
         self.say(self._encoded(value, indent=None))
-        self.flush()
 
     def _encoded(self, value: object, *, indent: int | None) -> str:
         plain: Any = msgspec.to_builtins(value)
