@@ -21,7 +21,7 @@ from perdure.domains.drift.events import STREAM
 from perdure.domains.drift.seedbloom import SEED_BYTES, places, simple_hash, strong_hash
 from perdure.domains.drift.stored import queries
 from perdure.kernel import Transaction
-from perdure.kernel.log import statements
+from perdure.kernel.queries import Query
 
 STEADY = dict.fromkeys(model.DIMENSIONS, 0.5)
 SENTENCE = "I would rather tell you the truth, gently."
@@ -252,12 +252,13 @@ def rows(tx: Transaction) -> dict[str, list[tuple[Any, ...]]]:
         "evidence": tx._session.rows(queries.evidence, place),
     }
     for table in ("drift_hashes", "drift_bands", "perdure_snapshots"):
-        found[table] = tx._session.rows(BARE.over(table), place)
+        found[table] = tx._session.rows(over(table, "select *"), place)
     return {name: list(each) for name, each in found.items()}
 
 
-BARE = statements.subject_rows
-BARE = type(BARE)("rows", BARE.sqlite.replace("count(*)", "*"), "")
+def over(table: str, verb: str) -> Query:
+    owner = "user_id" if table == "vera_qiv_states" else "subject"
+    return Query(table, f"{verb} from {table} where slice = :slice and {owner} = :subject", "")
 
 
 @settings(
@@ -276,9 +277,7 @@ def test_a_rebuild_from_the_log_gives_the_live_rows(
 
         def rebuild(tx: Transaction) -> dict[str, list[tuple[Any, ...]]]:
             for table in (*drift.TABLES, "perdure_snapshots"):
-                clear = statements.clear_subject.over(table)
-                owner = "user_id" if table == "vera_qiv_states" else "subject"
-                tx.run(type(clear)(table, clear.sqlite.replace("subject =", f"{owner} ="), ""))
+                tx.run(over(table, "delete"))
             for recorded in list(tx.events(STREAM)):
                 tx.project(recorded)
             return rows(tx)
