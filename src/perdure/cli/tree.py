@@ -40,9 +40,16 @@ class Parser(argparse.ArgumentParser):
     """A parser that writes its own help and raises what is wrong instead of leaving."""
 
     def __init__(
-        self, prog: str, *, description: str, more: Sequence[tuple[str, Rows]] = ()
+        self,
+        prog: str,
+        *,
+        description: str,
+        more: Sequence[tuple[str, Rows]] = (),
+        **settings: Any,  # what argparse hands to the parsers of commands: `color` since 3.14
     ) -> None:
-        super().__init__(prog, description=description, allow_abbrev=False, add_help=False)
+        super().__init__(
+            prog, description=description, allow_abbrev=False, add_help=False, **settings
+        )
         self.more = more
         self.add_argument("--help", action="help", help="show this and leave")
 
