@@ -47,7 +47,7 @@ class Place:
             store.engine.copy_to(Path(copy), lambda _done, _all: None)  # type: ignore[attr-defined]
             return
         dump = subprocess.run([postgres_bin() / "pg_dump", target], check=True, capture_output=True)
-        restore = [postgres_bin() / "psql", "-q", "-v", "ON_ERROR_STOP=1", copy]
+        restore = [str(postgres_bin() / "psql"), "-q", "-v", "ON_ERROR_STOP=1", copy]
         subprocess.run(restore, input=dump.stdout, check=True, capture_output=True)
 
 

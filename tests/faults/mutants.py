@@ -82,8 +82,8 @@ def acknowledge_before_commit() -> None:
         threading.Thread(target=behind, daemon=True).start()
         return told.result()
 
-    sqlite.WriteGroups = EagerGroups  # type: ignore[misc]
-    PostgresEngine.write = eager  # type: ignore[assignment]
+    sqlite.WriteGroups = EagerGroups  # type: ignore[attr-defined]
+    PostgresEngine.write = eager  # type: ignore[method-assign]
 
 
 def swallow_errors() -> None:
@@ -118,7 +118,7 @@ def follow_ids(store: perdure.Store, _after: Mapping[str, int]) -> Iterator[Reco
             yield recorded
 
 
-follow = follow_positions
+follow: Callable[[perdure.Store, Mapping[str, int]], Iterator[Recorded]] = follow_positions
 
 
 def read_by_sequence() -> None:

@@ -139,7 +139,10 @@ async def connected(plan: Plan) -> perdure.AsyncStore:
     """Connect, however long the server takes to recover."""
     while True:
         try:
-            return await perdure.connect(plan.target, durability=plan.durability, migrate=False)
+            store: perdure.AsyncStore = await perdure.connect(
+                plan.target, durability=plan.durability, migrate=False
+            )
+            return store
         except Unavailable:
             say("~")
             await asyncio.sleep(PAUSE_SECONDS)

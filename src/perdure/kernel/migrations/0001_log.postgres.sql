@@ -105,3 +105,9 @@ begin
     (p_slice, "position", p_subject, p_stream, version, p_id, p_type, p_schema, p_at, p_payload,
      payload_hash, linked);
 end $$;
+
+-- It runs as its owner: a caller's temporary tables must not stand in front of the real ones.
+do $$
+begin
+  execute format('alter function perdure_append set search_path = %I, pg_temp', current_schema());
+end $$;

@@ -18,7 +18,11 @@ begin
   end loop;
   foreach role in array array['perdure_owner', 'perdure_app', 'perdure_reader', 'service_role']
   loop
-    if not pg_has_role(current_user, role, 'member') then
+    -- From 16 on who creates a role is a member of it who may not SET it, until granted.
+    if (case when current_setting('server_version_num')::int < 160000
+      then not pg_has_role(current_user, role, 'member')
+      else not pg_has_role(current_user, role, 'set') end)
+    then
       execute format('grant %I to current_user', role);
     end if;
   end loop;
