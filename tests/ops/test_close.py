@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from perdure.engines import background, postgres
+from perdure.engines import postgres
+from perdure.engines import sqlite_background as background
 
 
 class ClosedMeanwhile(threading.Event):

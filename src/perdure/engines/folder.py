@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from perdure.errors import Unavailable
 from perdure.kernel.engine import Engine, Session, Unit
 
-from .background import POLL_SECONDS
+from .sqlite_background import POLL_SECONDS
 from .guards import Guard
 from .sqlite import SqliteEngine
 
