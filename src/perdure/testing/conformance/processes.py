@@ -8,8 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 import perdure
 from perdure.errors import PerdureError
@@ -20,8 +19,18 @@ _context = multiprocessing.get_context("spawn")
 SECONDS_MAX = 60.0
 
 
+class Pipe(Protocol):
+    """One end of a pipe between two processes."""
+
+    def send(self, obj: Any) -> None: ...
+
+    def recv(self) -> Any: ...
+
+    def poll(self, timeout: float | None = 0.0) -> bool: ...
+
+
 @contextmanager
-def elsewhere(work: Callable[..., None], *args: Any) -> Iterator[Connection]:
+def elsewhere(work: Callable[..., None], *args: Any) -> Iterator[Pipe]:
     """Run a function in a process of its own, with one end of a pipe; the case has the other."""
     here, there = _context.Pipe()
     process = _context.Process(target=work, args=(there, *args))
@@ -37,14 +46,14 @@ def elsewhere(work: Callable[..., None], *args: Any) -> Iterator[Connection]:
         here.close()
 
 
-def told(pipe: Connection) -> Any:
+def told(pipe: Pipe) -> Any:
     """Wait for what the process has to say."""
     if not pipe.poll(SECONDS_MAX):
         raise TimeoutError("the other process says nothing")
     return pipe.recv()
 
 
-def opens(pipe: Connection, target: str) -> None:
+def opens(pipe: Pipe, target: str) -> None:
     """Open when told to, write, and say what came of it."""
     pipe.send("ready")
     pipe.recv()
@@ -52,7 +61,7 @@ def opens(pipe: Connection, target: str) -> None:
         pipe.send(store.subject("ada").transact(note("x")))
 
 
-def counts(pipe: Connection, target: str, times: int) -> None:
+def counts(pipe: Pipe, target: str, times: int) -> None:
     """Read, add one, write."""
     with perdure.open(target) as store:
         pipe.send("ready")
@@ -62,7 +71,7 @@ def counts(pipe: Connection, target: str, times: int) -> None:
     pipe.send("done")
 
 
-def writes(pipe: Connection, target: str) -> None:
+def writes(pipe: Pipe, target: str) -> None:
     """Write a line whenever told to, and say when; None ends it."""
     with perdure.open(target) as store:
         store.subject("ada").transact(note("warm"))
@@ -72,7 +81,7 @@ def writes(pipe: Connection, target: str) -> None:
             pipe.send(time.monotonic())  # one clock for all processes of a machine
 
 
-def forks(pipe: Connection, target: str) -> None:
+def forks(pipe: Pipe, target: str) -> None:
     """Open, fork, and say what the child was told."""
     store = perdure.open(target)
     store.subject("ada").transact(note("parent"))
