@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import perdure
+from perdure import ops
 from perdure.errors import PerdureError
 from perdure.kernel import Transaction
 from tests.faults.counters import counted, echo_of, stream_of
@@ -58,6 +59,7 @@ def audit(
             if len(said.ids) > len(acked) + 1 and not is_cut:
                 findings.troubles.append(f"{lane}: {len(said.ids)} events, {len(acked)} acks")
             findings.troubles += models(store.subject(journal.subjects[lane]), lane, said)
+        findings.troubles += [found.sentence for found in ops.verify(store).findings]
     except PerdureError as error:
         findings.troubles.append(f"{error.code}: {error}")
     return findings

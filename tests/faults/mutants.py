@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, InvalidStateError
+from functools import partial
 from typing import Any
 
 import apsw
@@ -16,6 +17,7 @@ from perdure.engines import sqlite
 from perdure.engines.groups import Job, WriteGroups
 from perdure.engines.postgres import PostgresEngine
 from perdure.kernel import Recorded
+from perdure.kernel.engine import Rows, Session
 from perdure.kernel.log import header
 from tests.faults.counters import queries
 
@@ -106,12 +108,17 @@ def follow_positions(store: perdure.Store, after: Mapping[str, int]) -> Iterator
     return store.log.follow(after)
 
 
+def rows_behind(seen: dict[str, str], session: Session) -> Rows:
+    """Read what has a higher id."""
+    return session.rows(queries.by_id, seen)
+
+
 def follow_ids(store: perdure.Store, _after: Mapping[str, int]) -> Iterator[Recorded]:
     """Follow by the highest id seen: what commits late has a lower one and is never read."""
     last = "00000000-0000-0000-0000-000000000000"
     while True:
-        rows = store.engine.read("", lambda s, last=last: s.rows(queries.by_id, {"last": last}))  # type: ignore[misc]
-        for slice, *row in rows:
+        seen = {"last": last}
+        for slice, *row in store.engine.read("", partial(rows_behind, seen)):
             recorded = header(tuple(row)).recorded()
             recorded.lane = str(slice)
             last = recorded.id

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from tests.faults.audit import Findings, audit
 from tests.faults.counters import prepare
@@ -59,13 +60,13 @@ def run(
 
 
 def write_and_cut(
-    drive: Disk, journal: Journal, chance: random.Random, how: dict[str, object]
+    drive: Disk, journal: Journal, chance: random.Random, how: dict[str, Any]
 ) -> Journal:
     """Write, stop the disk at a random time, and give the journal as it was just before."""
     with Crew(journal) as crew:
         for index, face in enumerate(WRITERS):
             lanes = [f"{index}.{lane}" for lane in range(LANES[face])]
-            crew.start(subject=f"writer-{index}", lanes=lanes, face=face, **how)  # type: ignore[arg-type]
+            crew.start(subject=f"writer-{index}", lanes=lanes, face=face, **how)
         crew.listen_until(1)
         crew.listen(chance.uniform(0, 0.5))
         acked = deepcopy(journal)
