@@ -32,6 +32,7 @@ ALPHA: Final = 0.1
 EWMA_VARIANCE: Final = ALPHA / (2 - ALPHA)
 Z_SCALE: Final = 18.0
 Z_MAX: Final = 12.0
+SIDE_MARGIN: Final = 1.0  # standard deviations by which the other side has to lead
 MOMENTUM_REPLIES: Final = 10
 ALARM_DELTA: Final = 0.02
 ALARM_LAMBDA: Final = 2.0
@@ -155,7 +156,7 @@ def _compared(state: DriftState, measurement: Measurement) -> DriftState:
         (9 * old + new + 5) // 10 for old, new in zip(voice.lately, profile, strict=True)
     )
     voice = replace(voice, replies=voice.replies + 1, recent=recent, lately=lately)
-    dimensions = _dimensions(_scores(voice))
+    dimensions = _dimensions(_scores(voice), state.dimensions)
     coefficient = sqrt(sum([each * each for each in dimensions.values()]) / len(DIMENSIONS))
     trend = (1 - ALPHA) * voice.trend + ALPHA * (coefficient - state.coefficient)
     position = _position(dimensions, _distance(lately, voice.home))
@@ -211,19 +212,29 @@ def _scores(voice: Voice) -> tuple[float, ...]:
     return tuple(scores)
 
 
-def _dimensions(scores: tuple[float, ...]) -> Dimensions:
-    return Dimensions(**{name: _dimension(scores, _MEMBERS[name]) for name in DIMENSIONS})
+def _dimensions(scores: tuple[float, ...], before: Dimensions) -> Dimensions:
+    return Dimensions(
+        **{name: _dimension(scores, _MEMBERS[name], getattr(before, name)) for name in DIMENSIONS}
+    )
 
 
-def _dimension(scores: tuple[float, ...], members: tuple[int, ...]) -> float:
-    """Return the root mean square of 1 - exp(-z * z / 18), signed as the leading feature.
+def _dimension(scores: tuple[float, ...], members: tuple[int, ...], before: float) -> float:
+    """Return the root mean square of 1 - exp(-z * z / 18), on the side that leads.
 
     Each feature is bounded first, so that one wild feature cannot fill the dimension: better
     separation and fewer false alarms than bounding the mean of z * z (docs/drift.md).
     """
     moved = [1.0 - exp(-scores[each] * scores[each] / Z_SCALE) for each in members]
     size = sqrt(sum([each * each for each in moved]) / len(moved))
-    return size if scores[_leading(scores, members)] >= 0 else -size
+    return size if _is_above([scores[each] for each in members], before) else -size
+
+
+def _is_above(scores: list[float], before: float) -> bool:
+    """Say on which side the dimension is; near a tie it stays where it was, or it would flicker."""
+    above, below = max(0.0, *scores), max(0.0, *(-score for score in scores))
+    if before and above and below and abs(above - below) <= SIDE_MARGIN:
+        return before > 0
+    return above >= below
 
 
 def _leading(scores: tuple[float, ...], members: tuple[int, ...]) -> int:
