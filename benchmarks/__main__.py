@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import counters, report, single, workloads
+from .budgets import Verdict
 from .harness import FULL, QUICK, TINY, Bench, Scale, measure
 from .report import Result
 from .workloads import LOAD, SQLITE, Workload
 
-SINGLE = {
+Run = Callable[[Bench], tuple[list[tuple[str, str]], list[Verdict]]]
+SINGLE: dict[str, tuple[str, Run]] = {
     "storage": ("storage", single.storage),
     "start": ("start-up, wheel, dependencies", single.start),
 }
@@ -83,7 +85,7 @@ def _contest(workload: Workload, scale: Scale) -> Result:
     return result
 
 
-def _single(name: str, title: str, run: Callable[[Bench], tuple], scale: Scale) -> Result:  # type: ignore[type-arg]
+def _single(name: str, title: str, run: Run, scale: Scale) -> Result:
     result = Result(name, title)
     with _bench(scale) as bench:
         result.facts, result.verdicts = run(bench)

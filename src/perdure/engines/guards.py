@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from perdure.errors import Invalid, Unavailable
 from perdure.kernel.engine import Session, Unit
 
 T = TypeVar("T")
+
+
+class _Inside:
+    """Marks a thread; a class, because every unit of work enters one."""
+
+    __slots__ = ("_here",)
+
+    def __init__(self, here: threading.local) -> None:
+        self._here = here
+
+    def __enter__(self) -> None:
+        self._here.has_unit = True
+
+    def __exit__(self, *_: object) -> None:
+        self._here.has_unit = False
 
 
 class Guard:
@@ -50,14 +64,9 @@ class Guard:
                 "a unit of work is already open in this thread", remedy="use the tx it was given"
             )
 
-    @contextmanager
-    def unit(self) -> Iterator[None]:
+    def unit(self) -> _Inside:
         """Note that this thread is inside a unit of work."""
-        self._here.has_unit = True
-        try:
-            yield
-        finally:
-            self._here.has_unit = False
+        return _Inside(self._here)
 
     def around(self, unit: Unit[T]) -> Callable[[Session], T]:
         """Wrap a unit that may run in another thread."""

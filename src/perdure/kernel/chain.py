@@ -37,9 +37,13 @@ def link(
     """Hash an event onto the one before it; ``payload`` is the payload's hash, ``at``
     microseconds.
     """
-    fixed = _FIXED.pack(slice, version, schema, at)
-    parts = [previous, fixed, bytes.fromhex(id.replace("-", ""))]
-    for part in (subject.encode(), stream.encode(), type.encode()):
-        parts += (len(part).to_bytes(4, "big"), part)
-    parts.append(payload)
-    return sha256(b"".join(parts)).digest()
+    owner, name, kind = subject.encode(), stream.encode(), type.encode()
+    return sha256(
+        previous
+        + _FIXED.pack(slice, version, schema, at)
+        + bytes.fromhex(id.replace("-", ""))
+        + len(owner).to_bytes(4, "big") + owner
+        + len(name).to_bytes(4, "big") + name
+        + len(kind).to_bytes(4, "big") + kind
+        + payload
+    ).digest()  # fmt: skip

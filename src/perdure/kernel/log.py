@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from perdure.errors import Conflict, Tampered
@@ -32,15 +33,20 @@ class Recorded:
     saved when nobody asks).
     """
 
-    __slots__ = ("_place", "_rows", "at", "event", "id", "lane", "stream", "subject")
+    __slots__ = ("_at", "_place", "_rows", "event", "id", "lane", "stream", "subject")
 
     def __init__(
         self, event: Any, *, subject: str, stream: str, id: str, at: int, rows: Callable[[], Rows]
     ) -> None:
         self.event, self.subject, self.stream = event, subject, stream
-        self.id, self.at, self.lane = id, moment(at), ""
+        self.id, self._at, self.lane = id, at, ""
         self._rows = rows
         self._place: tuple[int, int] | None = None
+
+    @property
+    def at(self) -> datetime:
+        """The time of the transaction that appended it."""
+        return moment(self._at)
 
     @property
     def version(self) -> int:

@@ -53,6 +53,7 @@ class Queries:
 
     def __init__(self, statements: dict[str, Query]) -> None:
         self._statements = statements
+        vars(self).update(statements)  # found without a call: a unit of work asks seven times
 
     def __getattr__(self, name: str) -> Query:
         try:
