@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.testing.conformance import Conformance, SharedConformance
-from tests.conformance.conftest import PARTITIONS, Emptied
+from tests.conformance.databases import PARTITIONS, Emptied
 from tests.servers import PgBouncer
 
 

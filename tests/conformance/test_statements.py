@@ -23,7 +23,7 @@ import pytest
 import perdure
 from perdure.engines.postgres import ROLES
 from perdure.kernel.queries import Queries, Query
-from tests.conformance.conftest import PARTITIONS, Emptied
+from tests.conformance.databases import PARTITIONS, Emptied
 
 ASKS = ("select", "insert", "update", "delete", "with")
 UNSLICED = {"perdure_migrations"}  # what was done to the schema belongs to no subject

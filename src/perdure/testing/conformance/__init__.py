@@ -3,8 +3,6 @@
     import pytest
     from perdure.testing.conformance import Conformance, SharedConformance
 
-    pytest.register_assert_rewrite("perdure.testing.conformance")
-
     class TestMyEngine(Conformance, SharedConformance):
         @pytest.fixture
         def target(self, tmp_path):
@@ -15,14 +13,19 @@
 of its process leaves it out.
 """
 
-from .appending import Appending
-from .bounds import Bounds
-from .following import Following
-from .history import History
-from .isolation import Isolation
-from .retries import Retries
-from .sharing import SharedConformance
-from .units import Units
+import pytest
+
+CASES = ("appending", "bounds", "following", "history", "isolation", "retries", "sharing", "units")
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in CASES))  # before their import
+
+from .appending import Appending  # noqa: E402
+from .bounds import Bounds  # noqa: E402
+from .following import Following  # noqa: E402
+from .history import History  # noqa: E402
+from .isolation import Isolation  # noqa: E402
+from .retries import Retries  # noqa: E402
+from .sharing import SharedConformance  # noqa: E402
+from .units import Units  # noqa: E402
 
 __all__ = ["Conformance", "SharedConformance"]
 
