@@ -67,6 +67,7 @@ class Subject(Domains[Sync]):
                 "a with block can not be repeated, so it takes no idempotency key",
                 remedy="use once(key).transact(function)",
             )
+        self._context.require_subject()
         with self._engine.transaction(self._context.subject) as session:
             tx = Transaction(session, self._context.subject, self._context.clock, writable=True)
             try:

@@ -33,6 +33,11 @@ class Context:
     clock: Clock
     key: str | None = None
 
+    def require_subject(self) -> None:
+        """Refuse work for nobody."""
+        if not self.subject:
+            raise Invalid("no subject was named", remedy="call store.subject('...') first")
+
 
 def unit_of(
     context: Context,
@@ -43,8 +48,7 @@ def unit_of(
     writable: bool,
 ) -> Unit[Any]:
     """Wrap a function of a transaction so that an engine can run it."""
-    if not context.subject:
-        raise Invalid("no subject was named", remedy="call store.subject('...') first")
+    context.require_subject()
     named = kwargs or {}
 
     def unit(session: Session) -> Any:
