@@ -110,7 +110,8 @@ class Store(Subject):
 
     def subject(self, subject: str) -> Subject:
         """Give the store for one subject."""
-        return Subject(self._engine, replace(self._context, subject=_subject(subject)))
+        context = self._context
+        return Subject(self._engine, Context(_subject(subject), context.clock, context.key))
 
     def close(self) -> None:
         """Commit what is queued and close the database."""
@@ -132,7 +133,8 @@ class AsyncStore(AsyncSubject):
 
     def subject(self, subject: str) -> AsyncSubject:
         """Give the store for one subject."""
-        return AsyncSubject(self._engine, replace(self._context, subject=_subject(subject)))
+        context = self._context
+        return AsyncSubject(self._engine, Context(_subject(subject), context.clock, context.key))
 
     async def close(self) -> None:
         """Commit what is queued and close the database."""

@@ -8,7 +8,6 @@ The projection is the only code that writes read models. Nothing here stores any
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
@@ -62,7 +61,8 @@ class Registry:
 
 registry = Registry()
 _encode = msgspec.json.Encoder().encode
-_RARE = re.compile(rb"\\u0000|[0-9]{19}")  # may be a NUL or an integer over 64 bits: look closer
+INT64_DIGITS = 19
+_DIGITS = bytes(byte if byte in b"0123456789" else ord(" ") for byte in range(256))
 
 
 @dataclass_transform(frozen_default=True)
@@ -123,7 +123,7 @@ def _strict(kind: EventType, fact: object) -> bytes:
             f"the event {kind.name} can not be stored ({error})",
             remedy="give each field a value of its type, in UTF-8 and of at most 64 bits",
         ) from None
-    if _RARE.search(payload):
+    if _is_rare(payload):
         storable(f"the event {kind.name}", msgspec.json.decode(payload))
     if not is_equal:
         raise Invalid(
@@ -131,6 +131,15 @@ def _strict(kind: EventType, fact: object) -> bytes:
             remedy="use finite numbers and values of the declared types",
         )
     return payload
+
+
+def _is_rare(payload: bytes) -> bool:
+    """Say whether there may be a NUL or an integer over 64 bits, so that one has to look closer.
+
+    A regular expression for the same took 4 µs of each unit of work.
+    """
+    runs = payload.translate(_DIGITS).split()
+    return b"\\u0000" in payload or len(max(runs, key=len, default=b"")) >= INT64_DIGITS
 
 
 def decode(name: str, schema: int, payload: bytes) -> Any:

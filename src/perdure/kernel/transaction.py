@@ -130,7 +130,7 @@ class Transaction:
 
     def end(self) -> None:
         """Refuse everything from now on: what is read or written later belongs to nobody."""
-        self._session = cast(Session, _Ended())
+        self._session = _ENDED
 
     def _read(self, model: type[R], columns: tuple[Any, ...]) -> R:
         return rows.read(model, columns, slice=self.slice, subject=self.subject)
@@ -157,3 +157,6 @@ class _Ended:
             "the transaction is over",
             remedy="use its results inside the unit of work, or return a list of them",
         )
+
+
+_ENDED = cast(Session, _Ended())
