@@ -35,22 +35,24 @@ class Mixed:
     at: datetime
     kind: Literal["a", "b"]
     maybe: str | None
+    later: datetime | None
     many: list[Inner]
     source: str | None = rows.loose()
 
 
-ROW = Mixed("é", 2**63 - 1, 0.1, True, b"\x00\xff", MOMENT, "a", None, [Inner(0.5, "x")], "s")
+ROW = Mixed("é", 2**63 - 1, 0.1, True, b"\x00\xff", MOMENT, "a", None, None, [Inner(0.5, "x")], "s")
 CANONICAL = (
     '["Mixed",7,"ada",{"at":"2026-11-21T12:34:56.789012Z","count":9223372036854775807,'
-    '"is_open":true,"kind":"a","many":[{"name":"x","weight":0.5}],"maybe":null,"raw":"AP8=",'
+    '"is_open":true,"kind":"a","later":null,"many":[{"name":"x","weight":0.5}],"maybe":null,"raw":"AP8=",'
     '"share":0.1,"source":null,"text":"é"}]'
 )
 KINDS = {
-    "sqlite": "select :text, :count, :share, :is_open, :raw, :at, :kind, :maybe, :many, :source, "
-    ":digest",
+    "sqlite": "select :text, :count, :share, :is_open, :raw, :at, :kind, :maybe, :later, :many, "
+    ":source, :digest",
     "postgres": "select cast(:text as text), cast(:count as bigint), cast(:share as double "
     "precision), cast(:is_open as boolean), cast(:raw as bytea), cast(:at as timestamptz), "
-    "cast(:kind as text), cast(:maybe as text), cast(:many as text), cast(:source as text), "
+    "cast(:kind as text), cast(:maybe as text), cast(:later as timestamptz), "
+    "cast(:many as text), cast(:source as text), "
     "cast(:digest as bytea)",
 }
 ECHO = Query("echo", KINDS["sqlite"], KINDS["postgres"])

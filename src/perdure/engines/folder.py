@@ -19,9 +19,9 @@ from weakref import WeakKeyDictionary
 from perdure.errors import Unavailable
 from perdure.kernel.engine import Engine, Session, Unit
 
-from .sqlite_background import POLL_SECONDS
 from .guards import Guard
 from .sqlite import SqliteEngine
+from .sqlite_background import POLL_SECONDS
 
 if TYPE_CHECKING:
     import asyncio

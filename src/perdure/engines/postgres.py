@@ -246,8 +246,7 @@ class PostgresEngine:
             if driver is not error:
                 raise error
             raise outcome(error, is_committing=state.is_committing) from error
-        if isinstance(driver, psycopg.OperationalError):
-            self._pool.check()
+        self._pool.check()
 
     def _connection(self) -> AbstractContextManager[Connection]:
         return self._pool.connection()
@@ -311,13 +310,14 @@ class _News:
                 self._threads[name].start()
 
     def _notify(self) -> None:
-        while self._wanted.wait():
+        while True:
+            self._wanted.wait()
             self._wanted.clear()  # before the look at stop: close() sets that first
             if self._stop.wait(NOTIFY_SECONDS):
                 return
             # followers look again by themselves when a notification fails
             with contextlib.suppress(psycopg.Error, PoolTimeout), self._pool() as connection:
-                connection.execute(f"notify {CHANNEL}")
+                connection.execute(NEWS, prepare=False)
 
     def _listen(self) -> None:
         while not self._stop.is_set():
@@ -334,6 +334,8 @@ class _News:
                 self._wake()
 
 
+# A notification is nothing to wait for a disk for: without the setting each takes an fsync.
+NEWS = f"begin; set local synchronous_commit to off; notify {CHANNEL}; commit"
 READ = "begin isolation level repeatable read read only"
 LOCK = "select pg_advisory_xact_lock(%s)"
 

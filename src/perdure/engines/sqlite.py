@@ -31,9 +31,9 @@ from perdure.errors import (
 from perdure.kernel.engine import Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 
-from .sqlite_background import BUSY_MS, WAL_PAGES_SOFT, Background, Wal
 from .groups import WriteGroups
 from .guards import Guard
+from .sqlite_background import BUSY_MS, WAL_PAGES_SOFT, Background, Wal
 
 T = TypeVar("T")
 logger = logging.getLogger("perdure")

@@ -95,7 +95,8 @@ class Background:
                 self._threads[name].start()
 
     def _checkpoints(self) -> None:
-        while self._full.wait():
+        while True:
+            self._full.wait()
             self._full.clear()  # before the look at stop: close() sets that first
             if self._stop.is_set():
                 return
