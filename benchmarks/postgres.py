@@ -26,6 +26,7 @@ from .workloads import Workload
 ALONE = "append, PostgreSQL, one caller"
 CROWD = "append, PostgreSQL, 64 callers"
 CONNECTIONS = 10
+NOTIFIES_PER_SECOND = 100  # the engine's notifier: one every 10 ms at most, beside the writes
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -117,7 +118,7 @@ def workloads(new_database: Callable[[], str]) -> tuple[Workload, ...]:
     pooled = f"{pipelined}, 64 threads, pool of 10"
     return (
         Workload("pg", ALONE, alone, (
-            Costs(ALONE, "perdure", "round_trips", 1.1),
+            Costs(ALONE, "perdure", "round_trips", 1.1, aside_per_second=NOTIFIES_PER_SECOND),
             Faster(ALONE, "perdure", pipelined, 0.65),
         )),
         Workload("pg-crowd", CROWD, crowd, (

@@ -317,7 +317,7 @@ class _News:
                 return
             # followers look again by themselves when a notification fails
             with contextlib.suppress(psycopg.Error, PoolTimeout), self._pool() as connection:
-                connection.execute(NEWS, prepare=False)
+                connection.execute(f"notify {CHANNEL}")
 
     def _listen(self) -> None:
         while not self._stop.is_set():
@@ -334,8 +334,6 @@ class _News:
                 self._wake()
 
 
-# A notification is nothing to wait for a disk for: without the setting each takes an fsync.
-NEWS = f"begin; set local synchronous_commit to off; notify {CHANNEL}; commit"
 READ = "begin isolation level repeatable read read only"
 LOCK = "select pg_advisory_xact_lock(%s)"
 
