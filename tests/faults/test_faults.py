@@ -26,7 +26,7 @@ from tests.faults.report import Report
 from tests.faults.shims import missing_compiler
 from tests.servers import Servers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # room("red") is an empty folder for one run.
 Room = Callable[[str], Path]

@@ -14,7 +14,7 @@ from tests.faults import rls
 from tests.faults.attacks import ALONE, EACH_TABLE, FREE
 from tests.servers import PostgresServer, Servers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("partitions", [0, 4])
