@@ -191,9 +191,12 @@ def test_an_error_that_surfaces_at_the_commit_is_translated_and_undoes_all(
 
 
 def test_values_that_only_the_driver_refuses_are_invalid(store: perdure.Store) -> None:
+    def unit(value: str) -> Callable[[Transaction], object]:
+        return lambda tx: tx.value(ask("select cast(:v as text)"), v=value)
+
     for value in ("a\0b", "\ud800"):
         with pytest.raises(Invalid):
-            store.transact(lambda tx, v=value: tx.value(ask("select cast(:v as text)"), v=v))  # type: ignore[misc]
+            store.transact(unit(value))
 
 
 def test_a_swallowed_error_of_a_migration_undoes_it(store: perdure.Store) -> None:

@@ -43,7 +43,8 @@ class Mixed:
 ROW = Mixed("é", 2**63 - 1, 0.1, True, b"\x00\xff", MOMENT, "a", None, None, [Inner(0.5, "x")], "s")
 CANONICAL = (
     '["Mixed",7,"ada",{"at":"2026-11-21T12:34:56.789012Z","count":9223372036854775807,'
-    '"is_open":true,"kind":"a","later":null,"many":[{"name":"x","weight":0.5}],"maybe":null,"raw":"AP8=",'
+    '"is_open":true,"kind":"a","later":null,"many":[{"name":"x","weight":0.5}],'
+    '"maybe":null,"raw":"AP8=",'
     '"share":0.1,"source":null,"text":"é"}]'
 )
 KINDS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -62,6 +63,11 @@ REFUSED: list[tuple[object, type[Invalid]]] = [
 ]
 
 
+def appending(fact: object, tx: Transaction) -> int:
+    """Append whatever it is."""
+    return tx.append(NOTES, fact).version
+
+
 class Bounds(Cases):
     """Strict at the edge."""
 
@@ -89,7 +95,7 @@ class Bounds(Cases):
     def test_what_can_not_come_out_equal_never_goes_in(self, ada: Subject) -> None:
         for fact, error in REFUSED:
             with pytest.raises(Invalid) as told:
-                ada.transact(lambda tx, fact=fact: tx.append(NOTES, fact).version)  # type: ignore[misc]
+                ada.transact(partial(appending, fact))
             assert (told.type, bool(told.value.remedy)) == (error, True), repr(fact)[:80]
         assert ada.transact(lambda tx: tx.version(NOTES)) == 0
 
