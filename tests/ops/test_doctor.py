@@ -199,9 +199,7 @@ def test_an_ordinary_login_needs_its_roles(fresh_database: FreshDatabase) -> Non
         postgres.execute("drop role plain_one")
     assert found["login"].state == "ok"
     assert found["roles"].state == "fail"
-    assert found["roles"].sentence == (
-        "the login plain_one is no member of perdure_owner, service_role"
-    )
+    assert found["roles"].sentence == ("the login plain_one is no member of service_role")
     assert found["migrations"].state == "ok"
 
 
@@ -213,6 +211,18 @@ def test_a_table_without_forced_row_security_fails(fresh_database: FreshDatabase
     found = look(url)["row-security"]
     assert found.state == "fail"
     assert found.sentence == "row-level security is not forced on soul_versions"
+
+
+def test_an_application_that_may_set_any_setting_is_a_warning(
+    fresh_database: FreshDatabase,
+) -> None:
+    url = fresh_database()
+    assert look(url)["set-config"].state == "ok"
+    with psycopg.connect(url, autocommit=True) as postgres:
+        postgres.execute("grant execute on function set_config to perdure_app")
+    found = look(url)["set-config"]
+    assert found.state == "warn"
+    assert "could name another subject" in found.sentence
 
 
 def test_a_pooler_is_noticed(fresh_database: FreshDatabase, pgbouncer: PgBouncer) -> None:

@@ -235,6 +235,17 @@ def guarded(tables: Sequence[str]) -> Check:
     )  # fmt: skip
 
 
+def fixed_subject(*, can_set: bool) -> Check:
+    """Expect that a statement of the application can not name another subject on its way."""
+    if not can_set:
+        return ok("set-config", "perdure_app may not call set_config")
+    return Check(
+        "set-config", "warn", "perdure_app may call set_config, so an injected statement could"
+        " name another subject",
+        "as a superuser: revoke execute on function set_config from public (docs/faults.md)",
+    )  # fmt: skip
+
+
 def login_rights(login: str, *, is_super: bool, is_exempt: bool) -> Check:
     """Warn of a login that the database does not hold back."""
     if not (is_super or is_exempt):

@@ -34,7 +34,7 @@ SCRATCH_BYTES = 4096
 PASSIVE = 0
 MOUNTS = Path("/proc/self/mounts")
 OTHERS = 0o077
-ROLES = "perdure_app perdure_owner perdure_reader service_role"
+ROLES = "perdure_app perdure_reader service_role"
 SUFFIXES = ("", "-wal", "-shm", "-turn")
 
 Measure = Callable[[], Iterator[Check]]
@@ -169,3 +169,5 @@ def _rights(engine: Engine) -> Iterator[Check]:
     yield checks.roles(missing, str(login))
     tables = [str(table) for (table,) in _ask(engine, statements.unguarded_tables)]
     yield checks.guarded(tables)
+    ((can_set,),) = _ask(engine, statements.can_set_config)
+    yield checks.fixed_subject(can_set=can_set)

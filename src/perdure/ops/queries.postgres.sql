@@ -74,3 +74,8 @@ order by 1;
 -- name: same_moment (login)
 -- Differs because: only PostgreSQL has a time zone of its own.
 select cast('2026-01-01T12:00:00+00:00' as timestamptz);
+
+-- name: can_set_config (login)
+-- Differs because: only PostgreSQL has settings that policies look at.
+select has_function_privilege(
+  'perdure_app', 'pg_catalog.set_config(text, text, boolean)', 'execute');
