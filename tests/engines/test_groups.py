@@ -128,6 +128,10 @@ def test_a_commit_that_fails_is_told_to_everybody_and_keeps_nothing(
     writer.before = raising(apsw.FullError("full"), "commit")
     told = Crowd(queue, [writer.add(1), raise_(KeyError("mine")), writer.add(3)]).run()
     assert [type(one) for one in told] == [Unavailable, KeyError, Unavailable]
+    assert str(told[0]) == (
+        "the disk is full during the commit, whose outcome is unknown:"
+        " repeat it under an idempotency key: subject.once(key)"
+    )
     assert writer.kept == []
     assert queue.run(writer.add(4)) == 4
 

@@ -246,7 +246,7 @@ class WriteGroups:
                     self._rollback()
                     self._give_back([job for job in jobs if job is not own])
                 raise
-            self._fail(jobs, error)
+            self._fail(jobs, _unknown(self._translated(error)) if is_committing else error)
             self._rollback()
             self._release(jobs)
         else:
@@ -311,6 +311,19 @@ class WriteGroups:
                 loop.call_soon_threadsafe(_deliver, done)
             except RuntimeError:  # the loop was closed: nobody waits any more
                 continue
+
+
+def _unknown(error: BaseException) -> BaseException:
+    """Say that a commit whose fsync failed may be there after all, at the next opening."""
+    if not isinstance(error, Unavailable):
+        return error
+    told = Unavailable(
+        f"{error.message} during the commit, whose outcome is unknown",
+        value=error.value,
+        remedy="repeat it under an idempotency key: subject.once(key)",
+    )
+    told.__cause__ = error.__cause__
+    return told
 
 
 def _is_interrupt(error: BaseException, own: Job | None) -> bool:
