@@ -79,6 +79,16 @@ def test_a_connection_that_was_never_opened_can_be_left() -> None:
     asyncio.run(perdure.connect("memory:").__aexit__(None, None, None))
 
 
+def test_the_operations_of_a_face_are_listed_with_their_groups() -> None:
+    from perdure.domains.souls import Souls
+    from perdure.kernel.operations import operations
+
+    found = dict(operations(Souls))
+    assert [found[name].is_write for name in ("publish", "current", "milestones.add")] == [
+        True, False, True,
+    ]  # fmt: skip
+
+
 def test_an_operation_has_a_name_a_doc_and_a_signature() -> None:
     from perdure.domains.souls import Souls, operations
 
