@@ -83,7 +83,7 @@ def test_a_group_of_nobody_is_no_group(tmp_path: Path) -> None:
     async def main(store: perdure.AsyncStore) -> None:
         engine = store._engine
         assert isinstance(engine, SqliteEngine)
-        with engine._groups.idle():
+        with engine._groups._turn:  # somebody else leads
             waiting = asyncio.ensure_future(store.transact(note("never")))
             await asyncio.sleep(0)
             waiting.cancel()
