@@ -179,11 +179,12 @@ class FolderEngine:
     def _poll(self) -> None:
         """Notice the writes of other processes: their WAL files change."""
         seen: dict[str, tuple[int, int]] = {}
+        has_changed = False
         while not self._is_closed.wait(POLL_SECONDS):
             found = dict(self._changes())
-            if found != seen:
-                seen = found
+            if found != seen or has_changed:  # once more: a commit in the same tick shows nothing
                 self._wake()
+            seen, has_changed = found, found != seen
 
     def _changes(self) -> Iterator[tuple[str, tuple[int, int]]]:
         for wal in (self.root / "core.db-wal", *(self.root / "agents").glob("*/memory.sqlite-wal")):
