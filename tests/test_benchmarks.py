@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
 
-def run(folder: Path, *options: str) -> dict[str, dict[str, object]]:
+def run(folder: Path, *options: str) -> dict[str, Any]:
     """Run them as a user does, as small as they go; return the results by name."""
     report = folder / "report.json"
     command = [sys.executable, "-m", "benchmarks", "--tiny", "--json", str(report), *options]
@@ -22,10 +23,10 @@ def run(folder: Path, *options: str) -> dict[str, dict[str, object]]:
 def test_each_workload_on_sqlite_measures_us_beside_the_raw_driver(tmp_path: Path) -> None:
     results = run(tmp_path, "--only", "unit", "unit-async", "crowd", "load", "storage")
     for name in ("unit", "unit-async", "crowd", "load"):
-        names = [figure["name"] for figure in results[name]["figures"]]  # type: ignore[attr-defined]
+        names = [figure["name"] for figure in results[name]["figures"]]
         assert any(one.startswith("perdure") for one in names)
         assert any(one.startswith("raw") for one in names)
-    assert [one["line"] for one in results["storage"]["verdicts"]] == ["storage", "storage"]  # type: ignore[attr-defined]
+    assert [one["line"] for one in results["storage"]["verdicts"]] == ["storage", "storage"]
 
 
 def test_a_peer_that_is_not_installed_is_named(tmp_path: Path) -> None:
