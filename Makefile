@@ -8,6 +8,9 @@ JOBS ?= 2
 # Extra arguments: make test ARGS="-k souls"
 ARGS ?=
 
+# Debian's programs that some tests drive; where one is missing, those tests skip and say so.
+PROGRAMS := pgbouncer zsh fish strace
+
 BIN := .venv/bin
 READY := .venv/.ready
 READY_BENCH := .venv-bench/.ready
@@ -35,7 +38,7 @@ test: lint types suite coverage
 quick: $(READY)
 	$(BIN)/pytest -n $(JOBS) -m 'not slow and not soak' $(ARGS)
 
-suite: $(READY) pgbouncer
+suite: $(READY) programs
 	@rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report= $(ARGS)
 
@@ -81,15 +84,17 @@ $(READY): requirements-dev.txt pyproject.toml
 $(READY_BENCH): requirements-bench.txt pyproject.toml
 	$(call install,.venv-bench,requirements-bench.txt)
 
-# The suite meets a real PgBouncer where one can be had; elsewhere those tests skip and say why.
-pgbouncer:
-	@if command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer; then :; \
+# Real programs where they can be had; elsewhere the tests that drive them skip and say why.
+programs:
+	@missing=; for p in $(PROGRAMS); do \
+		command -v $$p >/dev/null || test -x /usr/sbin/$$p || missing="$$missing $$p"; done; \
+	if test -z "$$missing"; then :; \
 	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
-		echo 'installing pgbouncer'; \
+		echo "installing$$missing"; \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends pgbouncer; } >/dev/null 2>&1 \
-			|| echo 'pgbouncer could not be installed: its tests will be skipped'; \
-	else echo 'no pgbouncer and not root: its tests will be skipped'; fi
+			apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null 2>&1 \
+			|| echo "could not be installed, their tests will be skipped:$$missing"; \
+	else echo "missing, and not root, so their tests will be skipped:$$missing"; fi
 
 # Fresh pins: hashes for every platform, no host names. Review the diff.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --extra postgres

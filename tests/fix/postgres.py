@@ -40,7 +40,7 @@ def pgbouncer(servers: Servers, postgres: PostgresServer) -> PgBouncer:
     program = pgbouncer_program()
     if program is None:
         reason = (
-            "pgbouncer is not installed (`make pgbouncer` as root, or apt-get install pgbouncer)"
+            "pgbouncer is not installed (`make programs` as root, or apt-get install pgbouncer)"
         )
         if os.environ.get("PERDURE_REQUIRE_PGBOUNCER"):
             pytest.fail(reason)
