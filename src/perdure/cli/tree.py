@@ -131,6 +131,11 @@ def walk(parser: Parser) -> Iterator[Parser]:
         yield from walk(inner)
 
 
+def is_group(parser: Parser) -> bool:
+    """Say whether a parser only has commands, and does nothing itself."""
+    return any(children(parser))
+
+
 def actions(parser: Parser) -> list[argparse.Action]:
     """Give the options and arguments of a command, its commands left out."""
     return [action for action in parser._actions if not _inner(action)]  # noqa: SLF001
