@@ -97,7 +97,8 @@ programs:
 	else echo "missing, and not root, so their tests will be skipped:$$missing"; fi
 
 # Fresh pins: hashes for every platform, no host names. Review the diff.
-COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --extra postgres
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+	--extra postgres --extra vault
 pins: $(READY)
 	$(COMPILE) pyproject.toml requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) -c requirements-dev.txt pyproject.toml requirements-bench.in \
