@@ -87,7 +87,8 @@ def written(marker: Marker) -> Iterable[tuple[str, str, bytes]]:
     """Give an encoding, the core of a new canary and that canary written so, for each writing."""
     for encoding, write in WRITINGS:
         core = marker.core()
-        around = core if encoding in {"url", "json", "pglz"} else AROUND.format(core)
+        is_bare = encoding in {"url", "json", "pglz"} or encoding.startswith("base64")
+        around = core if is_bare else AROUND.format(core)
         yield encoding, core, write(PADDING + around if encoding in KINDS else around)
 
 
