@@ -8,20 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from perdure.domains.audit import Audit, note
 from perdure.domains.drift import Drift
 from perdure.domains.souls import Souls
-from perdure.engines.choose import engine_for
-from perdure.errors import Invalid
+from perdure.engines.choose import engine_for, is_missing
+from perdure.errors import Invalid, LockedOut
 from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
 from perdure.kernel.clock import microseconds
-from perdure.kernel.engine import Engine
+from perdure.kernel.engine import Engine, Session
 from perdure.kernel.follow import AsyncLog, Log
 from perdure.kernel.operations import Async, Face, M, Operation, Runner, Sync
+from perdure.kernel.sealing import Keys
 from perdure.kernel.units import Context, unit_of
+from perdure.kernel.vaults import claim
+
+if TYPE_CHECKING:
+    from perdure.vault import Keyring, Vault
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -30,7 +37,7 @@ PACKAGES = (
     ("drift", HERE / "domains" / "drift"),
     ("souls", HERE / "domains" / "souls"),
 )
-FACES: dict[str, type[Face[Any]]] = {"drift": Drift, "souls": Souls}
+FACES: dict[str, type[Face[Any]]] = {"audit": Audit, "drift": Drift, "souls": Souls}
 DEFAULT_SUBJECT = "default_user"
 
 
@@ -38,6 +45,7 @@ class Domains(Generic[M]):
     """Every domain, as attributes of a store and of a subject."""
 
     def __init__(self, runner: Runner) -> None:
+        self.audit: Audit[M] = Audit(runner)
         self.drift: Drift[M] = Drift(runner)
         self.souls: Souls[M] = Souls(runner)
 
@@ -53,11 +61,13 @@ class Subject(Domains[Sync]):
         """Give the same subject with an idempotency key: a retry returns the first result."""
         return Subject(self._engine, replace(self._context, key=_key(key)))
 
+    def by(self, actor: str) -> Subject:
+        """Give the same subject for somebody else: what is done from here on carries the name."""
+        return Subject(self._engine, replace(self._context, actor=_actor(actor)))
+
     def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function of a transaction as one unit of work, over any of the domains."""
-        unit = unit_of(self._context, function, writable=True)
-        again = self._context.key is not None
-        return cast(T, self._engine.write(self._context.subject, unit, is_repeatable=again))
+        return cast(T, _write(self._engine, self._context, _noted(self._context, function)))
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -67,10 +77,13 @@ class Subject(Domains[Sync]):
                 "a with block can not be repeated, so it takes no idempotency key",
                 remedy="use once(key).transact(function)",
             )
-        self._context.require_subject()
-        with self._engine.transaction(self._context.subject) as session:
-            tx = Transaction(session, self._context.subject, self._context.clock, writable=True)
+        context = self._context
+        owner = context.owner(writable=True)
+        with self._engine.transaction(owner.subject) as session:
+            tx = Transaction(session, owner, context.clock, writable=True, actor=context.actor)
             try:
+                if context.notes_reads:
+                    note(tx, "a transaction")
                 yield tx
             finally:
                 tx.end()
@@ -87,13 +100,14 @@ class AsyncSubject(Domains[Async]):
         """Give the same subject with an idempotency key: a retry returns the first result."""
         return AsyncSubject(self._engine, replace(self._context, key=_key(key)))
 
+    def by(self, actor: str) -> AsyncSubject:
+        """Give the same subject for somebody else: what is done from here on carries the name."""
+        return AsyncSubject(self._engine, replace(self._context, actor=_actor(actor)))
+
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function of a transaction as one unit of work; it never awaits inside."""
-        unit = unit_of(self._context, function, writable=True)
-        again = self._context.key is not None
-        return cast(
-            T, await self._engine.write_async(self._context.subject, unit, is_repeatable=again)
-        )
+        noted = _noted(self._context, function)
+        return cast(T, await _write_async(self._engine, self._context, noted))
 
 
 class Store(Subject):
@@ -101,21 +115,25 @@ class Store(Subject):
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)
-        self.log = Log(engine)
+        self.log = Log(engine, context.keys)
 
     @property
     def engine(self) -> Engine:
         """Give the engine to operator tools (copy, verify, rebuild)."""
         return self._engine
 
+    @property
+    def keys(self) -> Keys | None:
+        """Give the open vault, if there is one, to the same."""
+        return self._context.keys
+
     def subject(self, subject: str) -> Subject:
         """Give the store for one subject."""
-        context = self._context
-        return Subject(self._engine, Context(_subject(subject), context.clock, context.key))
+        return Subject(self._engine, replace(self._context, subject=_subject(subject)))
 
     def close(self) -> None:
-        """Commit what is queued and close the database."""
-        self._engine.close()
+        """Commit what is queued and close the database, and the vault."""
+        _close(self._engine, self._context)
 
     def __enter__(self) -> Store:
         return self
@@ -129,18 +147,17 @@ class AsyncStore(AsyncSubject):
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)
-        self.log = AsyncLog(engine)
+        self.log = AsyncLog(engine, context.keys)
 
     def subject(self, subject: str) -> AsyncSubject:
         """Give the store for one subject."""
-        context = self._context
-        return AsyncSubject(self._engine, Context(_subject(subject), context.clock, context.key))
+        return AsyncSubject(self._engine, replace(self._context, subject=_subject(subject)))
 
     async def close(self) -> None:
-        """Commit what is queued and close the database."""
+        """Commit what is queued and close the database, and the vault."""
         import asyncio
 
-        await asyncio.to_thread(self._engine.close)
+        await asyncio.to_thread(_close, self._engine, self._context)
 
 
 class Connecting:
@@ -174,9 +191,17 @@ def open(
     durability: str = "full",
     clock: Clock | None = None,
     migrate: bool = True,
+    vault: Vault | None = None,
+    actor: str = "",
+    audit_reads: bool = False,
 ) -> Store:
-    """Open a file, a folder, ``memory:`` or a postgresql:// URL; bring its schema up to date."""
-    return Store(*_opened(target, subject, durability, clock, migrate=migrate))
+    """Open a file, a folder, ``memory:`` or a postgresql:// URL; bring its schema up to date.
+
+    With a ``vault`` what is personal is sealed. ``actor`` is who works with the store; every write
+    carries the name. ``audit_reads`` notes each answer before it is given.
+    """
+    how = _How(subject, durability, clock or SystemClock(), migrate, vault, actor, audit_reads)
+    return Store(*_opened(target, how))
 
 
 def connect(
@@ -186,32 +211,79 @@ def connect(
     durability: str = "full",
     clock: Clock | None = None,
     migrate: bool = True,
+    vault: Vault | None = None,
+    actor: str = "",
+    audit_reads: bool = False,
 ) -> Connecting:
     """Open the same for coroutines: ``async with perdure.connect(...) as store``."""
-    return Connecting(
-        lambda: AsyncStore(*_opened(target, subject, durability, clock, migrate=migrate))
-    )
+    how = _How(subject, durability, clock or SystemClock(), migrate, vault, actor, audit_reads)
+    return Connecting(lambda: AsyncStore(*_opened(target, how)))
 
 
-def _opened(
-    target: str | Path,
-    subject: str | None,
-    durability: str,
-    clock: Clock | None,
-    *,
-    migrate: bool,
-) -> tuple[Engine, Context]:
-    clock = clock or SystemClock()
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a store is opened."""
+
+    subject: str | None
+    durability: str
+    clock: Clock
+    is_migrated: bool
+    vault: Vault | None
+    actor: str
+    audits_reads: bool
+
+
+def _opened(target: str | Path, how: _How) -> tuple[Engine, Context]:
+    named = None if how.subject is None else _subject(how.subject)  # before anything is open
+    actor = _actor(how.actor) if how.actor else ""
+    keys = None if how.vault is None else _keys(how.vault, how.clock)
+    now = microseconds(how.clock.now())
 
     def prepare(engine: Engine) -> None:
-        steps = migrations.discover(PACKAGES, engine.dialect)
-        now = microseconds(clock.now())
-        engine.administer(lambda session: migrations.up(session, steps, now=now))
+        steps = migrations.discover(PACKAGES, engine.dialect) if how.is_migrated else ()
+        vault = None if keys is None else keys.id
 
-    named = None if subject is None else _subject(subject)  # refused before anything is open
-    engine = engine_for(str(target), durability=durability, prepare=prepare if migrate else None)
+        def unit(session: Session) -> None:
+            if steps:
+                migrations.up(session, steps, now=now)
+            claim(session, vault, now=now)
+
+        engine.administer(unit)
+
+    try:
+        engine = engine_for(str(target), durability=how.durability, prepare=prepare)
+    except BaseException:
+        if keys is not None:
+            keys.close()
+        raise
     local = DEFAULT_SUBJECT if engine.dialect == "sqlite" else ""
-    return engine, Context(local if named is None else named, clock)
+    subject = local if named is None else named
+    return engine, Context(subject, how.clock, keys=keys, actor=actor, notes_reads=how.audits_reads)
+
+
+def _keys(vault: Vault, clock: Clock) -> Keyring:
+    """Open the key store; without ``create`` a missing one is an error, and nothing is made."""
+    from perdure.vault import Keyring
+
+    target = str(vault.target)
+    if not vault.create and is_missing(target):
+        raise LockedOut(
+            f"there is no key store at {target}",
+            value=target,
+            remedy="restore it, or make a new one with 'perdure vault init'",
+        )
+    engine = engine_for(target, durability="full", prepare=None)
+    try:
+        return Keyring.opened(engine, vault, clock)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _close(engine: Engine, context: Context) -> None:
+    engine.close()
+    if context.keys is not None:
+        context.keys.close()
 
 
 def _subject(subject: str) -> str:
@@ -220,6 +292,65 @@ def _subject(subject: str) -> str:
 
 def _key(key: str) -> str:
     return values.name_of("the idempotency key", key, characters_max=values.KEY_CHARACTERS_MAX)
+
+
+def _actor(actor: str) -> str:
+    return values.name_of("the actor", actor, characters_max=values.SUBJECT_CHARACTERS_MAX)
+
+
+def _write(
+    engine: Engine,
+    context: Context,
+    function: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+) -> Any:
+    owner = context.owner(writable=True)
+    unit = unit_of(context, owner, function, args, kwargs, writable=True)
+    return engine.write(owner.subject, unit, is_repeatable=context.key is not None)
+
+
+async def _write_async(
+    engine: Engine,
+    context: Context,
+    function: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+) -> Any:
+    if not context.is_at_hand:
+        import asyncio
+
+        await asyncio.to_thread(context.owner, writable=True)
+    owner = context.owner(writable=True)
+    unit = unit_of(context, owner, function, args, kwargs, writable=True)
+    return await engine.write_async(owner.subject, unit, is_repeatable=context.key is not None)
+
+
+def _read(
+    engine: Engine,
+    context: Context,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    owner = context.owner(writable=False)
+    unit = unit_of(context, owner, function, args, kwargs, writable=False)
+    return engine.read(owner.subject, unit)
+
+
+def _noted(
+    context: Context, function: Callable[..., Any], what: str = "a transaction"
+) -> Callable[..., Any]:
+    """Give the function that notes the look before it gives the answer, if looks are noted."""
+    if not context.notes_reads:
+        return function
+
+    @wraps(function)
+    def noted(tx: Transaction, *args: Any, **kwargs: Any) -> Any:
+        note(tx, what)
+        return function(tx, *args, **kwargs)
+
+    return noted
 
 
 class _SyncRunner:
@@ -231,11 +362,13 @@ class _SyncRunner:
     def call(
         self, operation: Operation[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        unit = unit_of(self._context, operation.function, args, kwargs, writable=operation.is_write)
+        context, function = self._context, operation.function
         if operation.is_write:
-            again = self._context.key is not None
-            return self._engine.write(self._context.subject, unit, is_repeatable=again)
-        return self._engine.read(self._context.subject, unit)
+            return _write(self._engine, context, function, args, kwargs)
+        if context.notes_reads:
+            noted = _noted(context, function, operation.path)
+            return _write(self._engine, replace(context, key=None), noted, args, kwargs)
+        return _read(self._engine, context, function, args, kwargs)
 
     def repeatable(self, key: str) -> Runner:
         return _SyncRunner(self._engine, replace(self._context, key=key))
@@ -250,15 +383,17 @@ class _AsyncRunner:
     async def call(
         self, operation: Operation[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        unit = unit_of(self._context, operation.function, args, kwargs, writable=operation.is_write)
+        context, function = self._context, operation.function
         if operation.is_write:
-            again = self._context.key is not None
-            return await self._engine.write_async(self._context.subject, unit, is_repeatable=again)
-        if self._engine.reads_inline and not operation.is_long:
-            return self._engine.read(self._context.subject, unit)
+            return await _write_async(self._engine, context, function, args, kwargs)
+        if context.notes_reads:
+            noted = _noted(context, function, operation.path)
+            return await _write_async(self._engine, replace(context, key=None), noted, args, kwargs)
+        if self._engine.reads_inline and not operation.is_long and context.is_at_hand:
+            return _read(self._engine, context, function, args, kwargs)
         import asyncio
 
-        return await asyncio.to_thread(self._engine.read, self._context.subject, unit)
+        return await asyncio.to_thread(_read, self._engine, context, function, args, kwargs)
 
     def repeatable(self, key: str) -> Runner:
         return _SyncRunner(self._engine, replace(self._context, key=key))

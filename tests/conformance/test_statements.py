@@ -26,7 +26,8 @@ from perdure.kernel.queries import Queries, Query
 from tests.conformance.databases import PARTITIONS, Emptied
 
 ASKS = ("select", "insert", "update", "delete", "with")
-UNSLICED = {"perdure_migrations"}  # what was done to the schema belongs to no subject
+# What was done to the schema, and whose the database is, belongs to no subject.
+UNSLICED = {"perdure_migrations", "perdure_vaults"}
 
 
 def modules() -> list[ModuleType]:
@@ -56,7 +57,9 @@ STATEMENTS = [q for q in statements() if not any(one in q.sqlite for one in ABSE
 # On PostgreSQL perdure_append does their work, and no role may; the last asks about SQLite.
 ON_SQLITE_ONLY = {"take_position", "insert_event", "save_head", "sqlite_version"}
 # Migrations are the login's, and what cases do behind the store's back is.
-AS_SUPERUSER = {"erase_payload", "change_payload", "record_migration", "forget_migration"}
+AS_SUPERUSER = {
+    "erase_payload", "change_payload", "record_migration", "forget_migration", "save_vault",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -14,6 +14,11 @@ Prepare = Callable[[Engine], None]
 POSTGRES = ("postgresql://", "postgres://")
 
 
+def is_missing(target: str) -> bool:
+    """Say whether opening this file would make it."""
+    return not target.startswith(POSTGRES) and not Path(target).exists()
+
+
 def engine_for(target: str, *, durability: str, prepare: Prepare | None) -> Engine:
     """Open the engine for ``memory:``, a postgresql:// URL, a folder (ends in /, or exists) or a
     file.

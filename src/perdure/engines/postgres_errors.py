@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from perdure.errors import (
     Conflict,
     Forbidden,
+    Forgotten,
     Internal,
     Invalid,
     PerdureError,
@@ -23,6 +24,7 @@ from perdure.errors import (
 logger = logging.getLogger("perdure")
 
 _ERRORS: tuple[tuple[str, type[PerdureError], str, str], ...] = (
+    ("PD002", Forgotten, "this subject was forgotten", "nothing can be written for it any more"),
     ("42501", Forbidden, "the database refuses this role", "see docs/data-layout.md, roles"),
     ("42P01", Unavailable, "the schema is missing", "run 'perdure migrate up'"),
     ("42883", Unavailable, "the schema is missing", "run 'perdure migrate up'"),

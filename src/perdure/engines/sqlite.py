@@ -21,6 +21,7 @@ import apsw
 from perdure.errors import (
     Conflict,
     Forbidden,
+    Forgotten,
     Internal,
     Invalid,
     PerdureError,
@@ -41,6 +42,7 @@ logger = logging.getLogger("perdure")
 STATEMENTS_CACHED = 256
 IDLE_READERS_MAX = 8
 COPY_PAGES = 1_000
+FORGOTTEN = "PD002"  # what the log's trigger raises, and the name of the same on PostgreSQL
 SYNCHRONOUS = {"full": "full", "normal": "normal"}
 
 _ERRORS: tuple[tuple[type[Exception], type[PerdureError], str, str], ...] = (
@@ -66,6 +68,10 @@ def translate(error: Exception) -> Exception:
         return error
     if isinstance(error, apsw.SQLError) and str(error).startswith("no such table"):
         return Unavailable("the schema is missing", remedy="run 'perdure migrate up'")
+    if isinstance(error, apsw.ConstraintError) and FORGOTTEN in str(error):
+        return Forgotten(
+            "this subject was forgotten", remedy="nothing can be written for it any more"
+        )
     for theirs, ours, message, remedy in _ERRORS:
         if isinstance(error, theirs):
             return ours(message, value=str(error), remedy=remedy)
@@ -273,6 +279,7 @@ class SqliteEngine:
             ("foreign_keys", "on"),
             ("mmap_size", 0),
             ("trusted_schema", "off"),
+            ("secure_delete", "on"),
             ("journal_size_limit", WAL_PAGES_SOFT * 4096),
         ):
             connection.pragma(setting, value)

@@ -31,6 +31,7 @@ from .log import (
     verify,
 )
 from .queries import Query
+from .sealing import Keys, Owner
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,8 +52,8 @@ class Checkpoint(dict[str, int]):
 class Log:
     """The log of a store, for synchronous readers."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, keys: Keys | None = None) -> None:
+        self._engine, self._keys = engine, keys
 
     def head(self) -> Checkpoint:
         """Return the newest position of every slice."""
@@ -61,7 +62,7 @@ class Log:
     def read(self, after: Mapping[str, int] | None = None) -> Iterator[Recorded]:
         """Yield every event behind the checkpoint that is committed now."""
         seen = Checkpoint(after or {})
-        while page := _page(self._engine, seen):
+        while page := _page(self._engine, self._keys, seen):
             for recorded in page:
                 seen.advance(recorded)
                 yield recorded
@@ -85,8 +86,8 @@ class Log:
 class AsyncLog:
     """The log of a store, for coroutines."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, keys: Keys | None = None) -> None:
+        self._engine, self._keys = engine, keys
 
     async def head(self) -> Checkpoint:
         """Return the newest position of every slice."""
@@ -99,7 +100,7 @@ class AsyncLog:
         import asyncio
 
         seen = Checkpoint(after or {})
-        while page := await asyncio.to_thread(_page, self._engine, seen):
+        while page := await asyncio.to_thread(_page, self._engine, self._keys, seen):
             for recorded in page:
                 seen.advance(recorded)
                 yield recorded
@@ -143,18 +144,33 @@ def lane(database: str, slice: int) -> str:
     return f"{database}/{slice}" if database else str(slice)
 
 
-def _page(engine: Engine, seen: Mapping[str, int]) -> list[Recorded]:
+def _page(engine: Engine, keys: Keys | None, seen: Mapping[str, int]) -> list[Recorded]:
     page: list[Recorded] = []
     for name, database in engine.databases():
         wanted = PAGE_EVENTS - len(page)
-        page += database.read("", partial(_fresh, name=name, seen=seen, most=wanted))
+        entries = database.read("", partial(_fresh, name=name, seen=seen, most=wanted))
+        page += [_recorded(lane, entry, keys) for lane, entry in entries]
         if len(page) >= PAGE_EVENTS:
             break
     return page
 
 
-def _fresh(session: Session, *, name: str, seen: Mapping[str, int], most: int) -> list[Recorded]:
-    found: list[Recorded] = []
+def _recorded(lane: str, entry: Header, keys: Keys | None) -> Recorded:
+    """Decode an event; one whose keys are gone is as good as erased."""
+    owner = Owner(entry.subject) if keys is None else keys.owner_of(entry.subject)
+    if owner is None:
+        recorded = replace(entry, payload=None).recorded()
+    else:
+        recorded = entry.recorded(owner.seal)
+    recorded.lane = lane
+    return recorded
+
+
+Entries = list[tuple[str, Header]]
+
+
+def _fresh(session: Session, *, name: str, seen: Mapping[str, int], most: int) -> Entries:
+    found: Entries = []
     for slice, position in session.rows(statements.heads, {}):
         after = seen.get(lane(name, slice), 0)
         if position > after and len(found) < most:
@@ -166,7 +182,7 @@ def _fresh(session: Session, *, name: str, seen: Mapping[str, int], most: int) -
     return found
 
 
-def _of_slice(session: Session, name: str, slice: int, after: int, most: int) -> list[Recorded]:
+def _of_slice(session: Session, name: str, slice: int, after: int, most: int) -> Entries:
     rows = session.rows(statements.slice_events, {"slice": slice, "after": after, "most": most})
     found = []
     for expected, row in enumerate(rows, start=after + 1):
@@ -174,9 +190,7 @@ def _of_slice(session: Session, name: str, slice: int, after: int, most: int) ->
         if entry.position != expected:
             raise _removed(slice, expected - 1, f"goes on with {entry.position}")
         _verify(partial(_as_reader, session), entry, _place(slice, entry, previous))
-        recorded = entry.recorded()
-        recorded.lane = lane(name, slice)
-        found.append(recorded)
+        found.append((lane(name, slice), entry))
     return found
 
 

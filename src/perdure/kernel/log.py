@@ -18,6 +18,7 @@ from . import chain, events, queries
 from .clock import moment
 from .engine import Params, Rows, Session
 from .queries import Query
+from .sealing import Owner, Seal
 
 statements = queries.load(__file__)
 
@@ -33,13 +34,21 @@ class Recorded:
     saved when nobody asks).
     """
 
-    __slots__ = ("_at", "_place", "_rows", "event", "id", "lane", "stream", "subject")
+    __slots__ = ("_at", "_place", "_rows", "actor", "event", "id", "lane", "stream", "subject")
 
     def __init__(
-        self, event: Any, *, subject: str, stream: str, id: str, at: int, rows: Callable[[], Rows]
+        self,
+        event: Any,
+        *,
+        subject: str,
+        stream: str,
+        id: str,
+        at: int,
+        actor: str,
+        rows: Callable[[], Rows],
     ) -> None:
         self.event, self.subject, self.stream = event, subject, stream
-        self.id, self._at, self.lane = id, at, ""
+        self.id, self._at, self.actor, self.lane = id, at, actor, ""
         self._rows = rows
         self._place: tuple[int, int] | None = None
 
@@ -104,14 +113,16 @@ class Header:
         """Say whether the payload is the one that was hashed; an erased one always is."""
         return self.payload is None or chain.payload_hash(self.payload) == self.payload_hash
 
-    def recorded(self) -> Recorded:
+    def recorded(self, seal: Seal | None = None) -> Recorded:
         """Decode the event; an erased payload decodes to None."""
-        fact = None
+        fact, actor = None, ""
         if self.payload is not None:
-            fact = events.decode(self.type, self.schema, self.payload)
+            clear = self.payload if seal is None else seal.open(self.payload, *_in_log(self.id))
+            actor, written = events.signed(clear)
+            fact = events.decode(self.type, self.schema, written)
         place = [(self.version, self.position)]
         return Recorded(
-            fact, subject=self.subject, stream=self.stream, id=self.id, at=self.at,
+            fact, subject=self.subject, stream=self.stream, id=self.id, at=self.at, actor=actor,
             rows=lambda: place,
         )  # fmt: skip
 
@@ -163,20 +174,31 @@ def append(
     fact: object,
     *,
     slice: int,
-    subject: str,
+    owner: Owner,
     stream: str,
     expected: int,
     id: str,
     at: int,
+    actor: str,
 ) -> Recorded:
     """Append one event or raise Conflict; nothing is visible before the transaction commits."""
     kind, payload = events.encode(fact)
+    stored = events.sign(actor, payload)
+    if owner.seal is not None:
+        stored = owner.seal.seal(stored, *_in_log(id))
     params = {
-        "slice": slice, "subject": subject, "stream": stream, "expected": expected, "id": id,
-        "type": kind.name, "schema": kind.version, "at": at, "payload": payload,
+        "slice": slice, "subject": owner.subject, "stream": stream, "expected": expected, "id": id,
+        "type": kind.name, "schema": kind.version, "at": at, "payload": stored,
     }  # fmt: skip
     rows = _APPEND[session.dialect](session, params)
-    return Recorded(fact, subject=subject, stream=stream, id=id, at=at, rows=rows)
+    return Recorded(
+        fact, subject=owner.subject, stream=stream, id=id, at=at, actor=actor, rows=rows
+    )
+
+
+def _in_log(id: str) -> tuple[str, str, str]:
+    """Name the place a payload is sealed for."""
+    return "event", id, "payload"
 
 
 def _append_here(session: Session, params: dict[str, Any]) -> Callable[[], Rows]:
@@ -231,11 +253,11 @@ def conflict_message(stream: str, expected: int, known: int) -> str:
 
 
 def read(
-    ask: Ask, *, slice: int, subject: str, stream: str, after: int = 0, upto: int | None
+    ask: Ask, *, slice: int, owner: Owner, stream: str, after: int = 0, upto: int | None
 ) -> Iterator[Recorded]:
     """Yield the events of a stream in order, each verified against the one before and the head."""
-    for entry in headers(ask, Place(slice, subject, stream, after), upto=upto):
-        yield entry.recorded()
+    for entry in headers(ask, Place(slice, owner.subject, stream, after), upto=upto):
+        yield entry.recorded(owner.seal)
 
 
 def headers(ask: Ask, start: Place, *, upto: int | None = None) -> Iterator[Header]:

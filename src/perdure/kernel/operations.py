@@ -69,6 +69,12 @@ class Operation(Generic[P, T]):
         self.name = name
 
     @property
+    def path(self) -> str:
+        """Return the name with the domain's in front, as the audit shows it."""
+        module = self.function.__module__
+        return f"{module.removeprefix('perdure.domains.').removesuffix('.operations')}.{self.name}"
+
+    @property
     def signature(self) -> inspect.Signature:
         """Return the parameters behind the transaction, with resolved types."""
         signature = inspect.signature(self.function, eval_str=True)

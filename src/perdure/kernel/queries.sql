@@ -36,6 +36,29 @@ where slice = :slice and subject = :subject and stream = :stream and version = :
 select coalesce(max(version), 0) from perdure_events
 where slice = :slice and subject = :subject and stream = :stream and at <= :at;
 
+-- name: erase
+update perdure_events set payload = null
+where slice = :slice and subject = :subject and stream = :stream
+  and version > :after and version <= :upto and payload is not null;
+
+-- name: streams_of
+select stream, version from perdure_streams
+where slice = :slice and subject = :subject
+order by stream;
+
+-- name: has_vaults
+select count(*) > 0 from sqlite_schema where name = 'perdure_vaults';
+
+-- name: vaults
+select vault from perdure_vaults order by vault;
+
+-- name: is_used
+-- The counters are not hidden by row-level security.
+select count(*) > 0 from perdure_slices;
+
+-- name: save_vault
+insert into perdure_vaults (vault, since) values (:vault, :since);
+
 -- name: outcome
 select unit, result from perdure_outcomes
 where slice = :slice and subject = :subject and key = :key;

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .log import Recorded, statements
+from .privacy import Id, Personal
 from .transaction import Transaction
 
 S = TypeVar("S")
@@ -22,9 +23,9 @@ SNAPSHOT_EVENTS = 200
 class Snapshot:
     """The state of a stream after one of its events."""
 
-    stream: str
-    version: int
-    state: str
+    stream: Id[str]
+    version: Id[int]
+    state: Personal[str]
 
 
 def keep(tx: Transaction, stream: str, version: int, state: object) -> None:

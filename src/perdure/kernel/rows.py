@@ -3,11 +3,11 @@ digest.
 
 The statement lists the columns in the order of the fields, the digest last; a test holds every
 statement against its dataclass. Nested values are JSON text in the database on both engines.
+With a vault open, personal columns hold sealed values and the digest has a key (``sealed.py``).
 """
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, replace
@@ -19,6 +19,8 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 import msgspec
 
 from perdure.errors import Tampered
+
+from .privacy import declared
 
 DIGEST_BYTES = 16
 
@@ -55,11 +57,13 @@ def parameters(row: Row) -> dict[str, object]:
     return {name: write(getattr(row, name)) for name, write in _writers(type(row))}
 
 
-def read(model: type[R], columns: Sequence[object], *, slice: int, subject: str) -> R:
+def read(
+    model: type[R], columns: Sequence[object], *, slice: int, subject: str, key: bytes = b""
+) -> R:
     """Build the dataclass from the columns and refuse a row whose digest does not fit."""
     row = build(model, columns[:-1])
     if columns[-1] is None or bytes(cast(bytes, columns[-1])) != digest(
-        row, slice=slice, subject=subject
+        row, slice=slice, subject=subject, key=key
     ):
         raise Tampered(
             f"a row of {model.__name__} is not what was written",
@@ -82,32 +86,24 @@ def _loose(model: type) -> dict[str, None]:
 
 @cache
 def _readers(model: type) -> tuple[Reader, ...]:
-    hints = typing.get_type_hints(model)
-    return tuple(_reader(hints[f.name]) for f in fields(model))
+    return tuple(_reader(plain) for plain, _ in declared(model).values())
 
 
 @cache
 def _writers(model: type) -> tuple[tuple[str, Reader], ...]:
-    hints = typing.get_type_hints(model)
-    return tuple((f.name, _writer(hints[f.name])) for f in fields(model))
+    return tuple((name, _writer(plain)) for name, (plain, _) in declared(model).items())
 
 
-def _plain(hint: Any) -> Any:
-    """Look through ``X | None`` and ``Literal``."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        (hint,) = (a for a in typing.get_args(hint) if a is not type(None))
-    if typing.get_origin(hint) is typing.Literal:
-        return str
-    return hint
-
-
-def _reader(hint: Any) -> Reader:
-    plain = _plain(hint)
+def _reader(plain: Any) -> Reader:
+    if typing.get_origin(plain) is typing.Literal:
+        return _same
     return _READERS.get(plain) or cast(Reader, msgspec.json.Decoder(plain).decode)
 
 
-def _writer(hint: Any) -> Reader:
-    return _WRITERS.get(_plain(hint), _json_text)
+def _writer(plain: Any) -> Reader:
+    if typing.get_origin(plain) is typing.Literal:
+        return _same
+    return _WRITERS.get(plain, _json_text)
 
 
 def _json_text(value: object) -> str | None:

@@ -45,6 +45,11 @@ class Owner:
 class Keys(Protocol):
     """An open vault, as units of work ask it. Answers come from memory while they are fresh."""
 
+    @property
+    def id(self) -> str:
+        """Give the name of the vault, which says nothing."""
+        ...
+
     def owner(self, subject: str, *, create: bool) -> Owner:
         """Give the owner behind a name; with ``create`` an unknown one gets a handle and a key.
 
@@ -58,4 +63,8 @@ class Keys(Protocol):
 
     def is_fresh(self, subject: str) -> bool:
         """Say whether ``owner`` would answer from memory, so that a coroutine may ask."""
+        ...
+
+    def close(self) -> None:
+        """Forget every key in memory and close the key store."""
         ...

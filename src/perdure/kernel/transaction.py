@@ -12,12 +12,13 @@ from typing import Any, NoReturn, cast
 
 from perdure.errors import Internal, Invalid
 
-from . import events, log, rows, values
+from . import events, log, rows, sealed, values
 from .clock import Clock, microseconds
 from .engine import Params, Rows, Session
 from .log import ANY, EXISTS, Recorded
 from .queries import Query
 from .rows import R
+from .sealing import Owner
 
 SLICES = 1024
 
@@ -30,16 +31,28 @@ def slice_of(subject: str) -> int:
 class Transaction:
     """What an operation may do; every statement runs for this subject only."""
 
-    __slots__ = ("_clock", "_place", "_session", "_writable", "now", "slice", "subject")
+    __slots__ = (
+        "_clock", "_owner", "_place", "_seal", "_session", "_writable", "actor", "now", "slice",
+        "subject",
+    )  # fmt: skip
 
-    def __init__(self, session: Session, subject: str, clock: Clock, *, writable: bool) -> None:
-        self.subject = subject
-        self.slice = slice_of(subject)
+    def __init__(
+        self, session: Session, owner: Owner, clock: Clock, *, writable: bool, actor: str = ""
+    ) -> None:
+        self.subject = owner.subject
+        self.slice = slice_of(owner.subject)
         self.now = clock.now()
+        self.actor = actor
+        self._owner, self._seal = owner, owner.seal
         self._session = session
         self._clock = clock
         self._writable = writable
-        self._place = {"slice": self.slice, "subject": subject}
+        self._place = {"slice": self.slice, "subject": owner.subject}
+
+    @property
+    def is_sealed(self) -> bool:
+        """Say whether a vault is open: what is personal is sealed then."""
+        return self._seal is not None
 
     def new_id(self) -> str:
         """Return a new UUID that sorts by time."""
@@ -57,11 +70,12 @@ class Transaction:
             self._session,
             fact,
             slice=self.slice,
-            subject=self.subject,
+            owner=self._owner,
             stream=stream,
             expected=expected,
             id=self.new_id(),
             at=microseconds(self.now),
+            actor=self.actor,
         )
         try:
             self.project(recorded)
@@ -81,11 +95,15 @@ class Transaction:
         return log.read(
             self._ask,
             slice=self.slice,
-            subject=self.subject,
+            owner=self._owner,
             stream=stream,
             after=after,
             upto=upto,
         )
+
+    def streams(self) -> list[str]:
+        """Return the names of all streams of the subject."""
+        return [row[0] for row in self._rows(log.statements.streams_of, {})]
 
     def version(self, stream: str) -> int:
         """Return how many events the stream has."""
@@ -116,24 +134,68 @@ class Transaction:
         return [row[0] for row in self._rows(query, params)]
 
     def save(self, query: Query, row: rows.Row, **params: object) -> None:
-        """Write a whole row of a read model with its digest."""
+        """Write a whole row of a read model with its digest, what is personal sealed."""
         self._refuse_read_only()
-        columns = rows.parameters(row)
+        columns, seal = rows.parameters(row), self._seal
         stored = rows.build(type(row), list(columns.values()))  # as it will be read
-        sealed = rows.digest(stored, slice=self.slice, subject=self.subject)
-        self._session.later(query, {**columns, **params, "digest": sealed, **self._place})
+        key = b"" if seal is None else seal.digest_key
+        digest = rows.digest(stored, slice=self.slice, subject=self.subject, key=key)
+        if seal is not None:
+            columns = sealed.close(type(row), columns, seal)
+        self._session.later(query, {**columns, **params, "digest": digest, **self._place})
 
     def run(self, query: Query, **params: object) -> None:
-        """Run a statement that returns nothing."""
+        """Run a statement that returns nothing; what it is given is stored as it is."""
         self._refuse_read_only()
         self._session.later(query, {**params, **self._place})
+
+    def seal_text(self, clear: str, kind: str, id: str, field: str) -> str:
+        """Give what is stored instead of a text that stands in no row of a model."""
+        if self._seal is None:
+            return clear
+        return sealed.to_text(self._seal.seal(clear.encode(), kind, id, field))
+
+    def open_text(self, stored: str, kind: str, id: str, field: str) -> str:
+        """Give the clear text back."""
+        if self._seal is None:
+            return stored
+        return self._seal.open(sealed.from_text(stored), kind, id, field).decode()
+
+    def blind(self, kind: str, text: str) -> str:
+        """Give what stands for a text in a column that is searched for equality.
+
+        With a vault that is a token, the same for the same text of this subject; without, the text.
+        """
+        return text if self._seal is None else self._seal.blind(kind, text.encode()).hex()
+
+    def blind_int(self, kind: str, number: int) -> int:
+        """Give the same for a 64-bit integer, as another one."""
+        if self._seal is None:
+            return number
+        token = self._seal.blind(kind, number.to_bytes(8, "big", signed=True))
+        return int.from_bytes(token[:8], "big", signed=True)
+
+    def erase(self, stream: str, *, after: int = 0, upto: int) -> None:
+        """Erase the payloads of events for good; their hashes stay, so the chain verifies.
+
+        Whoever erases also appends the event that takes the rows away.
+        """
+        self.run(log.statements.erase, stream=stream, after=after, upto=upto)
 
     def end(self) -> None:
         """Refuse everything from now on: what is read or written later belongs to nobody."""
         self._session = _ENDED
 
     def _read(self, model: type[R], columns: tuple[Any, ...]) -> R:
-        return rows.read(model, columns, slice=self.slice, subject=self.subject)
+        if self._seal is None:
+            return rows.read(model, columns, slice=self.slice, subject=self.subject)
+        return rows.read(
+            model,
+            [*sealed.reopen(model, columns[:-1], self._seal), columns[-1]],
+            slice=self.slice,
+            subject=self.subject,
+            key=self._seal.digest_key,
+        )
 
     def _ask(self, query: Query, params: Params) -> Rows:
         return self._session.rows(query, params)  # looked up late: the session ends

@@ -20,6 +20,7 @@ from perdure.errors import Conflict, Invalid
 from .clock import Clock, microseconds
 from .engine import Session, Unit
 from .log import statements
+from .sealing import Keys, Owner
 from .transaction import Transaction
 
 Function = Callable[..., Any]
@@ -27,20 +28,32 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """For whom, by which clock and under which idempotency key units of work run."""
+    """For whom, by which clock, by whom and under which idempotency key units of work run."""
 
     subject: str
     clock: Clock
     key: str | None = None
+    keys: Keys | None = None
+    actor: str = ""
+    notes_reads: bool = False
 
-    def require_subject(self) -> None:
-        """Refuse work for nobody."""
+    def owner(self, *, writable: bool) -> Owner:
+        """Give whose rows they are, from the vault if one is open; refuse work for nobody."""
         if not self.subject:
             raise Invalid("no subject was named", remedy="call store.subject('...') first")
+        if self.keys is None:
+            return Owner(self.subject)
+        return self.keys.owner(self.subject, create=writable)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Say whether ``owner`` answers from memory, so that a coroutine may ask."""
+        return self.keys is None or self.keys.is_fresh(self.subject)
 
 
 def unit_of(
     context: Context,
+    owner: Owner,
     function: Function,
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
@@ -48,11 +61,10 @@ def unit_of(
     writable: bool,
 ) -> Unit[Any]:
     """Wrap a function of a transaction so that an engine can run it."""
-    context.require_subject()
     named = kwargs or {}
 
     def unit(session: Session) -> Any:
-        tx = Transaction(session, context.subject, context.clock, writable=writable)
+        tx = Transaction(session, owner, context.clock, writable=writable, actor=context.actor)
         try:
             if context.key is None or not writable:
                 return function(tx, *args, **named)
@@ -73,20 +85,22 @@ def _once(
     function: Function,
     work: Callable[[], Any],
 ) -> Any:
-    place = {"slice": tx.slice, "subject": tx.subject, "key": key}
+    token = tx.blind("idempotency", key)
+    place = {"slice": tx.slice, "subject": tx.subject, "key": token}
     name = getattr(function, "__qualname__", type(function).__name__)
     found = session.rows(statements.outcome, place)
     if found:
         unit, kept = found[0]
         if unit != name:
             raise Conflict(
-                f"the idempotency key {key!r} was used for {unit}, not for {name}",
+                f"this idempotency key was used for {unit}, not for {name}",
                 value=key,
                 remedy="use a new key for each piece of work",
             )
-        return _decode(function, kept)
+        return _decode(function, tx.open_text(kept, "outcome", token, "result"))
     result = work()
-    kept = {"unit": name, "result": _encode(name, function, result), "at": microseconds(tx.now)}
+    text = tx.seal_text(_encode(name, function, result), "outcome", token, "result")
+    kept = {"unit": name, "result": text, "at": microseconds(tx.now)}
     session.later(statements.save_outcome, {**place, **kept})
     return result
 

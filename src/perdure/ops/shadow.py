@@ -18,6 +18,7 @@ from perdure.errors import Internal
 from perdure.kernel import Recorded, Transaction, log, queries
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.queries import Query
+from perdure.kernel.sealing import Owner
 
 from .tables import Table
 
@@ -93,7 +94,7 @@ class Shadows:
         """Replay one event into the shadows."""
         recorded = entry.recorded()
         around = ShadowSession(session, self.names)
-        tx = Transaction(around, entry.subject, EventClock(recorded), writable=True)
+        tx = Transaction(around, Owner(entry.subject), EventClock(recorded), writable=True)
         tx.project(recorded)
         tx.end()
 

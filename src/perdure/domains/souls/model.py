@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from perdure.errors import Invalid, TooLarge
+from perdure.kernel.privacy import Id, Personal, Pseudonymous
 from perdure.kernel.rows import loose
 
 STREAM = "soul-self"
@@ -38,13 +39,13 @@ Counter = Callable[[str], int]
 class Soul:
     """One version of a soul: a row of soul_versions."""
 
-    id: str
+    id: Id[str]
     created_at: datetime
     version: int
-    core_identity: str
-    active_values: str
-    recent_growth: str
-    reflection_notes: str | None
+    core_identity: Personal[str]
+    active_values: Personal[str]
+    recent_growth: Personal[str]
+    reflection_notes: Personal[str | None]
     token_count: int
 
 
@@ -52,12 +53,12 @@ class Soul:
 class Milestone:
     """A moment that formed a soul: a row of soul_milestones."""
 
-    id: str
+    id: Id[str]
     created_at: datetime
-    event_description: str
+    event_description: Personal[str]
     emotional_weight: Weight
-    lesson_learned: str
-    source_thread_id: str | None = loose()
+    lesson_learned: Personal[str]
+    source_thread_id: Pseudonymous[str | None] = loose()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Retries(Cases):
 
     def test_another_unit_under_the_same_key_is_a_conflict(self, ada: Subject) -> None:
         ada.once("k").transact(count)
-        with pytest.raises(Conflict, match="the idempotency key 'k' was used for count") as told:
+        with pytest.raises(Conflict, match="this idempotency key was used for count") as told:
             ada.once("k").transact(annotated)
         assert told.value.value == "k"
         assert ada.transact(count) == 2

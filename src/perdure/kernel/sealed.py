@@ -1,0 +1,116 @@
+"""Personal columns, sealed on their way into the database and opened on their way out.
+
+A text column holds the sealed bytes as base64, a JSON column a JSON string of that, a column of
+bytes the bytes themselves: no schema differs between a store with a vault and one without.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from perdure.errors import Internal
+
+from .privacy import Privacy, declared, privacy_of
+from .sealing import Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A personal column of a model: where it stands and how its values become bytes."""
+
+    place: int
+    name: str
+    is_bytes: bool
+    quote: str
+
+    def close(self, seal: Seal, clear: Any, kind: str, id: str) -> Any:
+        """Give what is stored instead of the clear value."""
+        plain = clear if self.is_bytes else clear.encode()
+        closed = seal.seal(plain, kind, id, self.name)
+        return closed if self.is_bytes else f"{self.quote}{to_text(closed)}{self.quote}"
+
+    def reopen(self, seal: Seal, stored: Any, kind: str, id: str) -> Any:
+        """Give the clear value back."""
+        if self.is_bytes:
+            return seal.open(bytes(stored), kind, id, self.name)
+        return seal.open(from_text(stored.strip(self.quote)), kind, id, self.name).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What sealing must know of a model."""
+
+    kind: str
+    ids: tuple[tuple[int, str], ...]
+    personal: tuple[Column, ...]
+
+    def id(self, values: Sequence[Any]) -> str:
+        """Name the record by the values of its ids, each behind its length if there are many."""
+        if len(values) == 1:
+            return str(values[0])
+        return "".join(f"{len(text)}:{text}" for text in map(str, values))
+
+
+@cache
+def shape(model: type) -> Shape:
+    """Look a model's declarations up."""
+    privacy = privacy_of(model)
+    places = list(enumerate(privacy))
+    ids = tuple((place, name) for place, name in places if privacy[name] is Privacy.ID)
+    personal = [(place, name) for place, name in places if privacy[name] is Privacy.PERSONAL]
+    return Shape(
+        model.__name__, ids, tuple(_column(model, place, name) for place, name in personal)
+    )
+
+
+def close(model: type, columns: Mapping[str, Any], seal: Seal) -> dict[str, Any]:
+    """Give the parameters of a row with its personal values sealed."""
+    how = shape(model)
+    id = how.id([columns[name] for _, name in how.ids])
+    closed = {
+        column.name: column.close(seal, columns[column.name], how.kind, id)
+        for column in how.personal
+        if columns[column.name] is not None
+    }
+    return {**columns, **closed}
+
+
+def reopen(model: type, columns: Sequence[Any], seal: Seal) -> list[Any]:
+    """Give the columns of a row with its personal values opened."""
+    how = shape(model)
+    id = how.id([columns[place] for place, _ in how.ids])
+    opened = list(columns)
+    for column in how.personal:
+        stored = columns[column.place]
+        if stored is not None:
+            opened[column.place] = column.reopen(seal, stored, how.kind, id)
+    return opened
+
+
+def to_text(closed: bytes) -> str:
+    """Write sealed bytes into a column of text."""
+    return b2a_base64(closed, newline=False).decode()
+
+
+def from_text(stored: str) -> bytes:
+    """Read them back; what is no base64 is handed on as it is, for the seal to refuse."""
+    try:
+        return a2b_base64(stored, strict_mode=True)
+    except ValueError:
+        return stored.encode()
+
+
+def _column(model: type, place: int, name: str) -> Column:
+    plain, _ = declared(model)[name]
+    if plain in (int, float, bool, datetime):
+        raise Internal(
+            f"{model.__name__}.{name} is a {plain.__name__}, which can not be sealed",
+            value=name,
+            remedy="declare it pseudonymous, or keep it as text",
+        )
+    return Column(place, name, plain is bytes, "" if plain is str else '"')
