@@ -1,0 +1,160 @@
+"""The key store: a database of its own that holds wrapped keys and no history.
+
+Its rows, and how it is made and opened. Nothing here can unwrap a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from perdure.errors import Conflict, Invalid, LockedOut, Unavailable
+from perdure.kernel import migrations, queries
+from perdure.kernel.engine import Engine, Rows, Session
+
+from .envelope import FORMAT
+
+statements = queries.load(__file__, role="login")
+
+PACKAGE = ("vault", Path(__file__).parent)
+ACTIVE, FORGETTING, FORGOTTEN = "active", "forgetting", "forgotten"
+PAGE_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """An epoch of the master key: how to find it, how to know it, and the root key under it."""
+
+    epoch: int
+    source: str
+    parameters: str
+    check: bytes
+    root: bytes
+    is_settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A wrapped data key."""
+
+    handle: str
+    number: int
+    generation: bytes
+    epoch: int
+    wrapped: bytes
+    commitment: bytes
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A subject's row with its keys, and whether they may be used."""
+
+    handle: str
+    state: str
+    keys: tuple[KeyRow, ...]
+    epochs: tuple[EpochRow, ...]
+
+
+def make(engine: Engine, fill: Callable[[Session], None], *, now: int) -> None:
+    """Make the tables and fill them, in one transaction, where no key store is yet."""
+
+    def unit(session: Session) -> None:
+        if _has(session, "perdure_vault"):
+            raise Conflict(
+                "the key store exists already",
+                remedy="open it; a new one needs a place where nothing is",
+            )
+        if _has(session, "perdure_events"):
+            raise Invalid(
+                "this database holds a store, and keys never live with the data",
+                remedy="give the key store a file, or a database and a login, of its own",
+            )
+        _migrate(session, now)
+        fill(session)
+
+    if engine.dialect == "sqlite":
+        _erase_what_is_deleted(engine)
+    engine.administer(unit)
+
+
+def prepare(engine: Engine, *, now: int) -> bytes:
+    """Bring the tables up to date and return the vault's id; where none are, make none."""
+    if not engine.read("", partial(_has, table="perdure_vault")):
+        raise LockedOut(
+            "there is no key store here",
+            remedy="check the place; 'perdure vault init' makes a new one",
+        )
+    if engine.dialect == "sqlite":
+        _erase_what_is_deleted(engine)
+    engine.administer(partial(_migrate, now=now))
+    ((vault, version),) = engine.read("", lambda session: session.rows(statements.vault, {}))
+    if version != FORMAT:
+        raise Unavailable(
+            f"the key store has format {version}, this perdure knows {FORMAT}",
+            value=version,
+            remedy="upgrade perdure",
+        )
+    return bytes(vault)
+
+
+def settle(engine: Engine) -> None:
+    """Leave nothing of what was destroyed in a file beside the database."""
+    if isinstance(engine, _Checkpointed):
+        engine.checkpoint()
+
+
+def epochs(session: Session) -> tuple[EpochRow, ...]:
+    """Give the epochs, newest first."""
+    return tuple(
+        EpochRow(epoch, source, parameters, bytes(check), bytes(root), bool(is_settled))
+        for epoch, source, parameters, check, root, is_settled in session.rows(
+            statements.epochs, {}
+        )
+    )
+
+
+def by_token(session: Session, token: bytes) -> Found | None:
+    """Find a subject by the token of its name."""
+    return _found(session, session.rows(statements.keys_of_token, {"token": token}))
+
+
+def by_handle(session: Session, handle: str) -> Found | None:
+    """Find a subject by its handle."""
+    return _found(session, session.rows(statements.keys_of_handle, {"handle": handle}))
+
+
+def _found(session: Session, rows: Rows) -> Found | None:
+    if not rows:
+        return None
+    handle, state = rows[0][:2]
+    keys = tuple(
+        KeyRow(handle, number, bytes(generation), epoch, bytes(wrapped), bytes(commits), at)
+        for _, _, number, generation, epoch, wrapped, commits, at in rows
+        if number is not None
+    )
+    return Found(handle or "", state, keys, epochs(session))
+
+
+@runtime_checkable
+class _Checkpointed(Protocol):
+    """An engine whose newest writes stand in a second file until they are moved."""
+
+    def checkpoint(self) -> tuple[int, int]: ...
+
+
+def _has(session: Session, table: str) -> bool:
+    ((count,),) = session.rows(statements.has_table, {"name": table})
+    return bool(count)
+
+
+def _migrate(session: Session, now: int) -> None:
+    migrations.up(session, migrations.discover((PACKAGE,), session.dialect), now=now)
+
+
+def _erase_what_is_deleted(engine: Engine) -> None:
+    """Have SQLite write zeros over what is deleted, for as long as the file is open."""
+    engine.write("", lambda session: session.rows(statements.secure_delete, {}))
