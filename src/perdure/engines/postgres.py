@@ -105,13 +105,13 @@ class PostgresSession:
 
 
 class PostgresEngine:
-    """One database behind a connection pool."""
+    """One database behind a connection pool; ``role`` is the role its units of work begin in."""
 
     dialect = "postgres"
     reads_inline = False
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, *, role: str = "app") -> None:
+        self._url, self._role = url, role
         self._guard = Guard()
         self._watchers: list[Callable[[], None]] = []
         self._news = _News(url, self._connection, self.wake_all)
@@ -222,12 +222,12 @@ class PostgresEngine:
             try:
                 with connection.pipeline():
                     connection.execute("begin" if lock else READ)
-                    _set_role(connection, "app")
+                    _set_role(connection, self._role)
                     if subject:
                         _set_subject(connection, subject)
                     if lock:
                         connection.execute(LOCK, [_lock_key(subject)])
-                    session = PostgresSession(connection, "app")
+                    session = PostgresSession(connection, self._role)
                     yield session
                     session.settle()
                     state.is_committing = lock
