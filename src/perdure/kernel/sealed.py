@@ -1,11 +1,13 @@
 """Personal columns, sealed on their way into the database and opened on their way out.
 
-A text column holds the sealed bytes as base64, a JSON column a JSON string of that, a column of
-bytes the bytes themselves: no schema differs between a store with a vault and one without.
+A text column holds the sealed bytes as base64, a JSON column a JSON string of that (a list, a list
+of the one string), a column of bytes the bytes themselves: no schema differs between a store with a
+vault and one without.
 """
 
 from __future__ import annotations
 
+import typing
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from perdure.errors import Internal
 from .privacy import Privacy, declared, privacy_of
 from .sealing import Seal
 
+_FRAME = '["]'  # none of it is base64
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -26,19 +30,19 @@ class Column:
     place: int
     name: str
     is_bytes: bool
-    quote: str
+    frame: str
 
     def close(self, seal: Seal, clear: Any, kind: str, id: str) -> Any:
         """Give what is stored instead of the clear value."""
         plain = clear if self.is_bytes else clear.encode()
         closed = seal.seal(plain, kind, id, self.name)
-        return closed if self.is_bytes else f"{self.quote}{to_text(closed)}{self.quote}"
+        return closed if self.is_bytes else self.frame.format(to_text(closed))
 
     def reopen(self, seal: Seal, stored: Any, kind: str, id: str) -> Any:
         """Give the clear value back."""
         if self.is_bytes:
             return seal.open(bytes(stored), kind, id, self.name)
-        return seal.open(from_text(stored.strip(self.quote)), kind, id, self.name).decode()
+        return seal.open(from_text(stored.strip(_FRAME)), kind, id, self.name).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +117,6 @@ def _column(model: type, place: int, name: str) -> Column:
             value=name,
             remedy="declare it pseudonymous, or keep it as text",
         )
-    return Column(place, name, plain is bytes, "" if plain is str else '"')
+    is_many = typing.get_origin(plain) in (list, tuple)
+    frame = "{}" if plain is str else '["{}"]' if is_many else '"{}"'
+    return Column(place, name, plain is bytes, frame)

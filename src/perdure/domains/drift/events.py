@@ -5,24 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import singledispatch
 from typing import Final
 
-import msgspec
-
 from perdure.kernel import Recorded, Transaction, event, projects
 from perdure.kernel.replay import keep
 
-from . import echoes, model, stored, voice
+from . import model, stored, voice
 from .features import Measurement
 from .model import Dimensions, DriftState, FitnessPosition, Mutation
-from .stored import OUR_FILTER, Evidence, QivState, Reply, queries
+from .stored import OUR_FILTER, Evidence, QivState, queries
 
 STREAM: Final = "drift-self"
-_json = msgspec.json.Encoder()
 
 
 @event()
@@ -114,8 +110,9 @@ def _(tx: Transaction, fact: ReplyObserved, at: Recorded) -> None:
         tx.save(queries.save_state, _moved(tx, stored.read(tx), fact, at))
         return
     row = _moved(tx, stored.read_to_extend(tx), fact, at)
-    tx.save(queries.save_reply, Reply(fact.hash, at.at, at.version, fact.signature))
-    tx.run(queries.save_bands, hash=fact.hash, bands=_text(echoes.bands(fact.signature)))
+    reply = stored.reply(tx, fact.hash, at=at, signature=fact.signature)
+    tx.save(queries.save_reply, reply)
+    tx.run(queries.save_bands, hash=reply.hash, bands=stored.bands(tx, fact.signature))
     known, has_filter = stored.remembered(tx, row, fact.hash)
     tx.save(queries.save_state_and_filter if has_filter else queries.save_state, known)
 
@@ -156,7 +153,3 @@ def _evidence(tx: Transaction, fact: DriftImported, at: Recorded) -> Evidence:
     known = stored.merged(old, new)
     tx.save(queries.save_evidence, known)
     return known
-
-
-def _text(values: Sequence[int]) -> str:
-    return _json.encode(values).decode()

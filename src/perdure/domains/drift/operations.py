@@ -5,7 +5,6 @@ event, return the state.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,7 +36,6 @@ from .voice import Reason
 HISTORY_MOST: Final = 100
 HISTORY_MOST_MAX: Final = 10_000
 NEAR_LEAST: Final = 0.5
-NEAREST_MOST: Final = 8
 _NOVELTY: Final = features.FEATURES.index("novelty")
 _json = msgspec.json.Encoder()
 
@@ -83,6 +81,9 @@ class Echo:
     near: float  # similarity of the nearest reply; 0 when none has half in common
     said_at: datetime | None
     is_imported: bool  # only an app's imported filter or hashes know it (probably, and not when)
+
+
+_NO_ECHO: Final = Echo(exact=False, near=0.0, said_at=None, is_imported=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +149,13 @@ def said_before(tx: Transaction, text: str) -> Echo:
     """Say whether this was said before: exactly, nearly, or as far as an import knows."""
     said = values.text("the text", text)
     hash = echoes.exact_hash(said)
-    nearest, near = _nearest(tx, hash, echoes.minhash(said))
-    if nearest is not None and nearest.hash == hash:
-        return Echo(exact=True, near=1.0, said_at=nearest.said_at, is_imported=False)
+    echo = _echo(tx, hash, echoes.minhash(said))
+    if echo.exact:
+        return echo
     evidence = tx.one(queries.evidence, Evidence)
     if evidence is not None and _is_known(evidence, said, hash):
         return Echo(exact=True, near=1.0, said_at=None, is_imported=True)
-    if nearest is None or near < NEAR_LEAST:
-        return Echo(exact=False, near=0.0, said_at=None, is_imported=False)
-    return Echo(exact=False, near=near, said_at=nearest.said_at, is_imported=False)
+    return echo if echo.near >= NEAR_LEAST else _NO_ECHO
 
 
 def reset(tx: Transaction) -> DriftState:
@@ -234,10 +233,9 @@ def keep_all(tx: Transaction, pieces: Sequence[Heard | Mutation]) -> int:
 
 def _note(tx: Transaction, heard: Heard) -> None:
     """Append a measured reply; how near it is to earlier ones is one of its features."""
-    nearest, echo = _nearest(tx, heard.hash, heard.signature)
-    is_new = nearest is None or nearest.hash != heard.hash
-    measured = _with_echo(heard.measurement, echo)
-    tx.append(STREAM, ReplyObserved(measured, heard.hash, heard.signature, is_new))
+    echo = _echo(tx, heard.hash, heard.signature)
+    measured = _with_echo(heard.measurement, echo.near)
+    tx.append(STREAM, ReplyObserved(measured, heard.hash, heard.signature, not echo.exact))
 
 
 def _with_echo(measurement: Measurement, echo: float) -> Measurement:
@@ -248,24 +246,21 @@ def _with_echo(measurement: Measurement, echo: float) -> Measurement:
     return replace(measurement, features=tuple(numbers))
 
 
-def _nearest(tx: Transaction, hash: int, signature: bytes) -> tuple[Reply | None, float]:
-    """Return the same reply, else the most similar one that shares a band, and how similar."""
-    bands = _json.encode(echoes.bands(signature)).decode()
-    shared = Counter(tx.column(queries.alike, hash=hash, bands=bands, most=stored.BANDS_READ_MAX))
-    if not shared:
-        return None, 0.0
-    wanted = [hash] if hash in shared else [each for each, _ in shared.most_common(NEAREST_MOST)]
-    found = tx.all(queries.said, Reply, hashes=_json.encode(wanted).decode())
+def _echo(tx: Transaction, hash: int, signature: bytes) -> Echo:
+    """Find the same reply, else the most similar one that shares a band."""
+    token, bands = stored.token(tx, hash), stored.bands(tx, signature)
+    limits = {"most": stored.BANDS_READ_MAX, "nearest": stored.NEAREST_MOST}
+    shared = tx.column(queries.alike, hash=token, bands=bands, **limits)
+    wanted = [token] if token in shared else shared
+    found = tx.all(queries.said, Reply, hashes=_json.encode(wanted).decode()) if shared else []
+    if not found:
+        return _NO_ECHO
     near, nearest = max(
-        ((_similarity(reply, hash, signature), reply) for reply in found),
+        ((echoes.similarity(signature, reply.signature), reply) for reply in found),
         key=itemgetter(0),
-        default=(0.0, None),
     )
-    return nearest, near
-
-
-def _similarity(reply: Reply, hash: int, signature: bytes) -> float:
-    return 1.0 if reply.hash == hash else echoes.similarity(signature, reply.signature)
+    is_exact = nearest.hash == token
+    return Echo(is_exact, 1.0 if is_exact else near, nearest.said_at, is_imported=False)
 
 
 def _is_known(evidence: Evidence, text: str, hash: int) -> bool:

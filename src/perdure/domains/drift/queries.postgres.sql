@@ -78,17 +78,24 @@ select hash from drift_hashes
 where slice = :slice and subject = :subject and hash = :hash
 union all
 select * from (
-  select b.hash
-  from jsonb_array_elements_text(cast(:bands as jsonb)) with ordinality as wanted (value, place)
-  join drift_bands as b
-    on b.slice = :slice and b.subject = :subject and b.band = wanted.place - 1
-    and b.value = cast(wanted.value as bigint)
-  limit :most
-) as sharing;
+  select said.hash from (
+    select b.hash
+    from jsonb_array_elements_text(cast(:bands as jsonb)) with ordinality as wanted (value, place)
+    join drift_bands as b
+      on b.slice = :slice and b.subject = :subject and b.band = wanted.place - 1
+      and b.value = cast(wanted.value as bigint)
+    limit :most
+  ) as sharing
+  join drift_hashes as said
+    on said.slice = :slice and said.subject = :subject and said.hash = sharing.hash
+  group by said.hash, said.version
+  order by count(*) desc, said.version
+  limit :nearest
+) as nearest;
 
 -- name: said
 -- Differs because: there is no json_each.
-select hash, said_at, version, signature, digest from drift_hashes
+select hash, said_at, version, signature, exact, digest from drift_hashes
 where slice = :slice and subject = :subject
   and hash in (select cast(jsonb_array_elements_text(cast(:hashes as jsonb)) as bigint))
 order by version;

@@ -59,8 +59,8 @@ from vera_qiv_states
 where slice = :slice and user_id = :subject;
 
 -- name: save_reply
-insert into drift_hashes (slice, subject, hash, said_at, version, signature, digest)
-values (:slice, :subject, :hash, :said_at, :version, :signature, :digest)
+insert into drift_hashes (slice, subject, hash, said_at, version, signature, exact, digest)
+values (:slice, :subject, :hash, :said_at, :version, :signature, :exact, :digest)
 on conflict (slice, subject, hash) do nothing;
 
 -- name: save_bands
@@ -69,25 +69,33 @@ select :slice, :subject, key, value, :hash from json_each(:bands) where true
 on conflict (slice, subject, band, value, hash) do nothing;
 
 -- name: alike
--- The same reply first, then one row for each band that another shares.
+-- The same reply first, then those that share most bands, the earliest first: a rank that does not
+-- depend on what the hashes are.
 select hash from drift_hashes
 where slice = :slice and subject = :subject and hash = :hash
 union all
 select * from (
-  select b.hash from json_each(:bands) as wanted cross join drift_bands as b
-  where b.slice = :slice and b.subject = :subject and b.band = wanted.key
-    and b.value = wanted.value
-  limit :most
+  select said.hash from (
+    select b.hash from json_each(:bands) as wanted cross join drift_bands as b
+    where b.slice = :slice and b.subject = :subject and b.band = wanted.key
+      and b.value = wanted.value
+    limit :most
+  ) as sharing
+  join drift_hashes as said
+    on said.slice = :slice and said.subject = :subject and said.hash = sharing.hash
+  group by said.hash, said.version
+  order by count(*) desc, said.version
+  limit :nearest
 );
 
 -- name: said
-select hash, said_at, version, signature, digest from drift_hashes
+select hash, said_at, version, signature, exact, digest from drift_hashes
 where slice = :slice and subject = :subject
   and hash in (select value from json_each(:hashes))
 order by version;
 
--- name: newest_hashes
-select hash from drift_hashes
+-- name: newest
+select hash, said_at, version, signature, exact, digest from drift_hashes
 where slice = :slice and subject = :subject
 order by version desc
 limit :most;

@@ -1,7 +1,9 @@
 """The rows of drift, and how the state and what was said go into them and out again.
 
 `vera_qiv_states` is seed A's table. Its filter and its recent hashes are caches of `drift_hashes`:
-together they know every reply, up to `FILTER_REPLIES_MAX`. Not here: the events, the formulas.
+together they know every reply, up to `FILTER_REPLIES_MAX`. With a vault open, what could be guessed
+from (hashes, signatures, filters, the voice's profile of words) is sealed, and blind tokens stand
+where the hashes are looked up. Not here: the events, the formulas.
 """
 
 from __future__ import annotations
@@ -12,12 +14,16 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
+
 from perdure.errors import Tampered
-from perdure.kernel import Transaction, load
+from perdure.kernel import Recorded, Transaction, load
+from perdure.kernel.privacy import Id, Personal, Pseudonymous
 from perdure.kernel.queries import Query
 from perdure.kernel.rows import DIGEST_BYTES, loose
 
 from .echoes import Bloom
+from .echoes import bands as bands_of
 from .model import (
     RECENT_HASHES_MAX,
     Dimensions,
@@ -34,38 +40,42 @@ FILTER_FRESH_BELOW: Final = 1_024  # replies: below, the filter is written with 
 FILTER_REPLIES_LEAST: Final = 64
 FILTER_REPLIES_MAX: Final = 16_384  # 39 kB of base64; then it keeps the newest half
 BANDS_READ_MAX: Final = 1_024
+NEAREST_MOST: Final = 8
 OUR_FILTER: Final = "UEJGMX"  # PBF1| in base64
+_HASH_BYTES: Final = 8
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
+_json = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
 class QivState:
     """The row of vera_qiv_states."""
 
-    id: str
+    id: Id[str]
     created_at: datetime
     updated_at: datetime
     drift_coefficient: float
-    dimensions: Dimensions
-    fitness_position: FitnessPosition
+    dimensions: Pseudonymous[Dimensions]
+    fitness_position: Pseudonymous[FitnessPosition]
     total_interactions: int
     speciation_index: float
     momentum: float
-    recent_hashes: tuple[str, ...]
-    voice: Voice
+    recent_hashes: Personal[tuple[str, ...]]
+    voice: Personal[Voice]  # how often which words are used can tell who speaks
     replies: int  # how many different ones drift_hashes holds
-    filter_digest: bytes | None  # so that the row's digest covers a filter nobody read
-    bloom_filter: str | None = loose()
+    filter_digest: Personal[bytes | None]  # so that the row's digest covers a filter nobody read
+    bloom_filter: Personal[str | None] = loose()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A row of drift_hashes: that something was said, and when first. Never the text."""
 
-    hash: int
+    hash: Id[int]  # its blind token where a vault is open
     said_at: datetime
     version: int
-    signature: bytes
+    signature: Personal[bytes]
+    exact: Personal[bytes | None] = loose()  # the hash itself, where only its token stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,9 @@ class Evidence:
     """The row of drift_imports: what an app knew of what was said before."""
 
     imported_at: datetime
-    app_filter: str | None = None
-    own_filter: str | None = None
-    recent_hashes: tuple[str, ...] = ()
+    app_filter: Personal[str | None] = None
+    own_filter: Personal[str | None] = None
+    recent_hashes: Personal[tuple[str, ...]] = ()
 
 
 def state_of(row: QivState | None) -> DriftState:
@@ -116,7 +126,7 @@ def row_of(row: QivState | None, state: DriftState, *, id: str, at: datetime) ->
 def read(tx: Transaction, query: Query = queries.state, **params: object) -> QivState | None:
     """Return the row, and its filter where the statement gives it, both verified."""
     row = tx.one(query, QivState, **params)
-    if row and row.bloom_filter is not None and row.filter_digest != seal(row.bloom_filter):
+    if row and row.bloom_filter is not None and row.filter_digest != digest_of(row.bloom_filter):
         raise Tampered(
             "the Bloom filter is not what was written",
             value="bloom_filter",
@@ -130,7 +140,7 @@ def read_to_extend(tx: Transaction) -> QivState | None:
     return read(tx, queries.state_to_extend, fresh_below=FILTER_FRESH_BELOW, batch=RECENT_HASHES)
 
 
-def seal(bloom_filter: str | None) -> bytes | None:
+def digest_of(bloom_filter: str | None) -> bytes | None:
     """Return the digest of a filter's text."""
     if bloom_filter is None:
         return None
@@ -139,7 +149,7 @@ def seal(bloom_filter: str | None) -> bytes | None:
 
 def with_filter(row: QivState, bloom_filter: str | None) -> QivState:
     """Return the row with another filter."""
-    return replace(row, bloom_filter=bloom_filter, filter_digest=seal(bloom_filter))
+    return replace(row, bloom_filter=bloom_filter, filter_digest=digest_of(bloom_filter))
 
 
 def remembered(tx: Transaction, row: QivState, hash: int) -> tuple[QivState, bool]:
@@ -160,10 +170,39 @@ def _extended(tx: Transaction, text: str | None, missing: Sequence[int]) -> Bloo
     if len(bloom) + len(missing) > bloom.capacity:
         capacity = min(2 * bloom.capacity, FILTER_REPLIES_MAX)
         kept = capacity if capacity > bloom.capacity else capacity // 2
-        return Bloom.of(tx.column(queries.newest_hashes, most=kept), capacity=capacity)
+        newest = tx.all(queries.newest, Reply, most=kept)
+        return Bloom.of((_exact(tx, each) for each in newest), capacity=capacity)
     for each in missing:
         bloom.add(each)
     return bloom
+
+
+def reply(tx: Transaction, hash: int, *, at: Recorded, signature: bytes) -> Reply:
+    """Return the row that keeps a new reply."""
+    exact = hash.to_bytes(_HASH_BYTES, "big", signed=True) if tx.is_sealed else None
+    return Reply(token(tx, hash), at.at, at.version, signature, exact)
+
+
+def token(tx: Transaction, hash: int) -> int:
+    """Return what a reply is looked up by."""
+    return tx.blind_int("drift reply", hash)
+
+
+def bands(tx: Transaction, signature: bytes) -> str:
+    """Return what replies that are alike are looked up by."""
+    return _json.encode([tx.blind_int("drift band", each) for each in bands_of(signature)]).decode()
+
+
+def _exact(tx: Transaction, known: Reply) -> int:
+    """Return the hash of a reply, which has to fit its token."""
+    hash = known.hash if known.exact is None else int.from_bytes(known.exact, "big", signed=True)
+    if token(tx, hash) != known.hash:
+        raise Tampered(
+            "a hash of drift_hashes is not what was written",
+            value="exact",
+            remedy="run 'perdure rebuild'",
+        )
+    return hash
 
 
 def complete_filter(row: QivState) -> str | None:

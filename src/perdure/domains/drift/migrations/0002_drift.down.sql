@@ -1,0 +1,1 @@
+alter table drift_hashes drop column exact;
