@@ -14,7 +14,7 @@ PROGRAMS := pgbouncer zsh fish strace
 BIN := .venv/bin
 READY := .venv/.ready
 READY_BENCH := .venv-bench/.ready
-GATED := src/perdure/kernel/*,src/perdure/engines/*
+GATED := src/perdure/kernel/*,src/perdure/engines/*,src/perdure/vault/*
 # Pages that a type checker alone reads (tests/typing) and the package.
 TYPED := src $(wildcard tests/typing)
 CODE := src tests $(wildcard benchmarks examples docs)

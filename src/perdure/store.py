@@ -236,7 +236,7 @@ class _How:
 def _opened(target: str | Path, how: _How) -> tuple[Engine, Context]:
     named = None if how.subject is None else _subject(how.subject)  # before anything is open
     actor = _actor(how.actor) if how.actor else ""
-    keys = None if how.vault is None else _keys(how.vault, how.clock)
+    keys = None if how.vault is None else open_vault(how.vault, clock=how.clock)
     now = microseconds(how.clock.now())
 
     def prepare(engine: Engine) -> None:
@@ -261,8 +261,8 @@ def _opened(target: str | Path, how: _How) -> tuple[Engine, Context]:
     return engine, Context(subject, how.clock, keys=keys, actor=actor, notes_reads=how.audits_reads)
 
 
-def _keys(vault: Vault, clock: Clock) -> Keyring:
-    """Open the key store; without ``create`` a missing one is an error, and nothing is made."""
+def open_vault(vault: Vault, *, clock: Clock | None = None) -> Keyring:
+    """Open a key store; without ``create`` a missing one is an error, and nothing is made."""
     from perdure.vault import Keyring
 
     target = str(vault.target)
@@ -274,7 +274,7 @@ def _keys(vault: Vault, clock: Clock) -> Keyring:
         )
     engine = engine_for(target, durability="full", prepare=None)
     try:
-        return Keyring.opened(engine, vault, clock)
+        return Keyring.opened(engine, vault, clock or SystemClock(), create=vault.create)
     except BaseException:
         engine.close()
         raise

@@ -6,14 +6,17 @@ import argparse
 import sys
 from typing import Any
 
-from . import completion, demo, drift, info, log, migrate, souls, upkeep
+from . import completion, demo, drift, info, log, migrate, souls, upkeep, vault
 from .exits import MEANINGS
-from .opening import STORE_DEFAULT, STORE_ENV, SUBJECT_ENV
+from .opening import ACTOR_ENV, MASTER_ENV, STORE_DEFAULT, STORE_ENV, SUBJECT_ENV, VAULT_ENV
 from .tree import SUBJECT, Parser, grow, share
 
 ENVIRONMENT = (
     (STORE_ENV, f"the store when --store is left out; else {STORE_DEFAULT} in this folder"),
     (SUBJECT_ENV, "the subject when --subject is left out"),
+    (VAULT_ENV, "the key store when --vault is left out"),
+    (MASTER_ENV, "what opens it when --master is left out"),
+    (ACTOR_ENV, "who does it when --actor is left out"),
     ("NO_COLOR", "no colours, whatever it is set to"),
     ("COLUMNS", "the width of drawings; else the terminal's"),
 )
@@ -28,11 +31,12 @@ def parser() -> Parser:
         " the run to standard error.",
         more=(("environment", ENVIRONMENT), ("exit codes", CODES)),
     )
-    root.set_defaults(store=None, subject=None, json=False, debug=False)
+    root.set_defaults(**dict.fromkeys(("store", "subject", "vault", "master", "actor")))
+    root.set_defaults(json=False, debug=False)
     root.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     share(root, SUBJECT)
     group = grow(root)
-    for part in (info, drift, souls, log, migrate, upkeep, demo):
+    for part in (info, drift, souls, log, vault, migrate, upkeep, demo):
         part.add_to(group)
     completion.add_to(group, root)
     return root

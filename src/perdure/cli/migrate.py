@@ -20,7 +20,7 @@ from perdure.store import PACKAGES
 
 from .calls import integer
 from .exits import Usage
-from .opening import opened_as_it_is, require_existing, steps_of, target_of
+from .opening import how, opened_as_it_is, require_existing, steps_of, target_of
 from .terminal import Out
 from .tree import NONE, STORE, Group, Parser, branch, leaf
 
@@ -94,7 +94,7 @@ def _down(args: argparse.Namespace, out: Out) -> None:
 
 def _apply(args: argparse.Namespace, out: Out, change: Change, *, done: str) -> None:
     rows = []
-    with perdure.open(target_of(args), migrate=False) as store:
+    with perdure.open(target_of(args), migrate=False, **how(args)) as store:
         for name, engine in store.engine.databases():
             known = migrations.discover(PACKAGES, engine.dialect)
             changed = engine.administer(partial(_change, change, known))

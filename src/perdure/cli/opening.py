@@ -11,19 +11,26 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import perdure
 from perdure.errors import NotFound, Unavailable
 from perdure.kernel import migrations
 from perdure.kernel.engine import Engine
 from perdure.kernel.migrations import Step
-from perdure.store import DEFAULT_SUBJECT, PACKAGES
+from perdure.store import DEFAULT_SUBJECT, PACKAGES, open_vault
 
+from . import masters
 from .exits import Usage
+
+if TYPE_CHECKING:
+    from perdure.vault import Keyring, Vault
 
 STORE_ENV: Final = "PERDURE_STORE"
 SUBJECT_ENV: Final = "PERDURE_SUBJECT"
+VAULT_ENV: Final = "PERDURE_VAULT"
+MASTER_ENV: Final = "PERDURE_MASTER"
+ACTOR_ENV: Final = "PERDURE_ACTOR"
 STORE_DEFAULT: Final = "perdure.db"
 
 
@@ -58,11 +65,46 @@ def safe(target: str) -> str:
     return f"{scheme}{mark}{user}{at}{host}".partition("?")[0] if mark else target
 
 
+def vault_of(args: Namespace, *, creates: bool = False) -> Vault | None:
+    """Give the vault of a command, if one is named."""
+    target = args.vault or os.environ.get(VAULT_ENV)
+    if not target:
+        return None
+    source = args.master or os.environ.get(MASTER_ENV)
+    if not source:
+        raise Usage(
+            "the vault is named, but not what opens it",
+            remedy=f"give --master file:PATH, or set {MASTER_ENV}",
+        )
+    from perdure.vault import Vault
+
+    return Vault(target, master=masters.master_of(source, is_new=creates), create=creates)
+
+
+@contextmanager
+def opened_vault(args: Namespace, *, creates: bool = False) -> Iterator[Keyring]:
+    """Open the key store a command means, without a store."""
+    vault = vault_of(args, creates=creates)
+    if vault is None:
+        raise Usage("no vault was named", remedy=f"give --vault KEYS or set {VAULT_ENV}")
+    keyring = open_vault(vault)
+    try:
+        yield keyring
+    finally:
+        keyring.close()
+
+
+def how(args: Namespace) -> dict[str, Any]:
+    """Give what every command opens its store with."""
+    actor = args.actor or os.environ.get(ACTOR_ENV) or ""
+    return {"subject": chosen_subject(args), "vault": vault_of(args), "actor": actor}
+
+
 @contextmanager
 def opened_as_it_is(args: Namespace) -> Iterator[perdure.Store]:
     """Open the store a command means, whatever its schema is."""
     require_existing(target_of(args))
-    with perdure.open(target_of(args), subject=chosen_subject(args), migrate=False) as store:
+    with perdure.open(target_of(args), migrate=False, **how(args)) as store:
         yield store
 
 
@@ -70,7 +112,7 @@ def opened_as_it_is(args: Namespace) -> Iterator[perdure.Store]:
 def opened(args: Namespace, *, creates: bool = False) -> Iterator[perdure.Store]:
     """Open the store a command means; only one that creates may make or migrate it."""
     if creates:
-        with perdure.open(target_of(args), subject=chosen_subject(args)) as store:
+        with perdure.open(target_of(args), **how(args)) as store:
             yield store
         return
     with opened_as_it_is(args) as store:

@@ -18,8 +18,10 @@ Rows = Sequence[tuple[str, str]]
 Run = Callable[[argparse.Namespace, Out], int | None]
 LEFT: Final = 26
 NONE: Final = "none"
+VAULT: Final = "vault"
 STORE: Final = "store"
 SUBJECT: Final = "subject"
+_NEEDS: Final = (NONE, VAULT, STORE, SUBJECT)  # each has the options of those before it
 _GLOBAL: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     (STORE, "--store", {
         "metavar": "TARGET",
@@ -28,6 +30,17 @@ _GLOBAL: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     (SUBJECT, "--subject", {
         "metavar": "NAME",
         "help": "whose self (PERDURE_SUBJECT, else default_user on SQLite)",
+    }),
+    (VAULT, "--vault", {
+        "metavar": "KEYS", "help": "the key store, a file or postgresql:// URL (PERDURE_VAULT)",
+    }),
+    (VAULT, "--master", {
+        "metavar": "SOURCE",
+        "help": "what opens it: file:PATH, env:NAME, or passphrase: which is asked for, or read as"
+        " passphrase:env:NAME or passphrase:file:PATH (PERDURE_MASTER)",
+    }),
+    (STORE, "--actor", {
+        "metavar": "NAME", "help": "who does this; every write carries it (PERDURE_ACTOR)",
     }),
     (NONE, "--json", {
         "action": "store_true", "help": "one JSON document, or one line for each item of a stream",
@@ -97,7 +110,7 @@ def grow(parser: Parser) -> Group[Parser]:
 
 
 def leaf(group: Group[Parser], name: str, run: Run, *, about: str, needs: str = SUBJECT) -> Parser:
-    """Add a command; it needs no store, a store, or a store and a subject."""
+    """Add a command; it needs nothing, a vault, a store, or a store and a subject."""
     parser = group.add_parser(name, description=about)
     parser.set_defaults(run=run)
     share(parser, needs)
@@ -111,7 +124,7 @@ def branch(group: Group[Parser], name: str, *, about: str) -> Group[Parser]:
 
 def share(parser: Parser, needs: str) -> None:
     """Add the options that commands have in common; they may stand before a command as well."""
-    wanted = {NONE: (NONE,), STORE: (NONE, STORE), SUBJECT: (NONE, STORE, SUBJECT)}[needs]
+    wanted = _NEEDS[: _NEEDS.index(needs) + 1]
     for need, flag, settings in _GLOBAL:
         if need in wanted:
             parser.add_argument(flag, default=argparse.SUPPRESS, **settings)
