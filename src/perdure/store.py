@@ -6,7 +6,7 @@ store; a store and a subject's view of it carry the same domains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from perdure.domains.audit import Audit, note
 from perdure.domains.drift import Drift
 from perdure.domains.souls import Souls
+from perdure.domains.tokens import Tokens
 from perdure.engines.choose import engine_for, is_missing
 from perdure.errors import Invalid, LockedOut
 from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
@@ -28,7 +29,7 @@ from perdure.kernel.units import Context, unit_of
 from perdure.kernel.vaults import claim
 
 if TYPE_CHECKING:
-    from perdure.vault import Keyring, Vault
+    from perdure.vault import Keyring, Master, Vault
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -36,8 +37,11 @@ PACKAGES = (
     ("kernel", HERE / "kernel"),
     ("drift", HERE / "domains" / "drift"),
     ("souls", HERE / "domains" / "souls"),
+    ("tokens", HERE / "domains" / "tokens"),
 )
-FACES: dict[str, type[Face[Any]]] = {"audit": Audit, "drift": Drift, "souls": Souls}
+FACES: dict[str, type[Face[Any]]] = {
+    "audit": Audit, "drift": Drift, "souls": Souls, "tokens": Tokens,
+}  # fmt: skip
 DEFAULT_SUBJECT = "default_user"
 
 
@@ -48,6 +52,7 @@ class Domains(Generic[M]):
         self.audit: Audit[M] = Audit(runner)
         self.drift: Drift[M] = Drift(runner)
         self.souls: Souls[M] = Souls(runner)
+        self.tokens: Tokens[M] = Tokens(runner)
 
 
 class Subject(Domains[Sync]):
@@ -261,8 +266,11 @@ def _opened(target: str | Path, how: _How) -> tuple[Engine, Context]:
     return engine, Context(subject, how.clock, keys=keys, actor=actor, notes_reads=how.audits_reads)
 
 
-def open_vault(vault: Vault, *, clock: Clock | None = None) -> Keyring:
-    """Open a key store; without ``create`` a missing one is an error, and nothing is made."""
+def open_vault(vault: Vault, *, clock: Clock | None = None, also: Sequence[Master] = ()) -> Keyring:
+    """Open a key store; without ``create`` a missing one is an error, and nothing is made.
+
+    ``also`` are further masters: while keys move from one to another there are two.
+    """
     from perdure.vault import Keyring
 
     target = str(vault.target)
@@ -274,7 +282,7 @@ def open_vault(vault: Vault, *, clock: Clock | None = None) -> Keyring:
         )
     engine = engine_for(target, durability="full", prepare=None)
     try:
-        return Keyring.opened(engine, vault, clock or SystemClock(), create=vault.create)
+        return Keyring.opened(engine, vault, clock or SystemClock(), create=vault.create, also=also)
     except BaseException:
         engine.close()
         raise
