@@ -34,9 +34,17 @@ class Epochs(Secret):
         """Drop the master keys."""
         self._opened.clear()
 
-    def master(self, row: EpochRow) -> Master:
-        """Give the master that has the key of an epoch, or raise LockedOut."""
-        return _first(self.masters, lambda master: (master, _key_of(master, self.vault, row))[0])
+    def has(self, master: Master, row: EpochRow) -> bool:
+        """Say whether this master has the key of an epoch."""
+        try:
+            return bool(_key_of(master, self.vault, row))
+        except LockedOut:
+            return False
+
+    def settle(self, masters: Sequence[Master], epoch: int) -> None:
+        """Drop every master and every key but those of one epoch."""
+        self.masters = tuple(masters)
+        self._opened = {key: value for key, value in self._opened.items() if key == epoch}
 
     def of(self, row: EpochRow) -> AESGCMSIV:
         """Give the prepared master key of an epoch."""

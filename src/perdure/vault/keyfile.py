@@ -25,10 +25,9 @@ Keys = dict[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A master key in a file that only its owner may read; ``create`` allows a new one."""
+    """A master key in a file that only its owner may read."""
 
     path: str | Path
-    create: bool = False
 
     source: ClassVar[str] = "key file"
 
@@ -45,7 +44,7 @@ class KeyFile:
 
     def begin(self, vault: bytes, epoch: int) -> tuple[bytes, str]:
         """Make the file, which must not be there; what an interrupted attempt left is used."""
-        if self.create and not self._path.exists():
+        if not self._path.exists():
             return self._added(vault, {}, epoch), ""
         owner, keys = self._read()
         if owner != vault or epoch not in keys:
@@ -68,7 +67,8 @@ class KeyFile:
     def keep(self, vault: bytes, epoch: int | None) -> str:
         """Destroy every key but that of one epoch; without one the file goes as a whole."""
         if epoch is None:
-            self._wipe(self._path)
+            if self._path.exists() and self._read()[0] == vault:
+                self._wipe(self._path)
         elif self._read()[1].keys() != {epoch} or self._old.exists():
             self._write(vault, {epoch: self.key(vault, epoch, "")})
         return ""
@@ -127,8 +127,9 @@ class KeyFile:
         lines = [f"{epoch} {b64encode(key).decode()}\n" for epoch, key in sorted(keys.items())]
         draft = self._path.with_name(f"{self._path.name}.new")
         try:
-            self._wipe(self._old)  # what an interrupted attempt left
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._wipe(self._old)  # what interrupted attempts left
+            self._wipe(draft)
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w") as file:
                 file.write(f"{_FIRST}{vault.hex()}\n{''.join(lines)}")
                 file.flush()

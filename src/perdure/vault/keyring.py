@@ -43,10 +43,14 @@ NOBODY = "0" * 32
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """Where the key store is, a path or a postgresql:// URL, and what its master key comes from."""
+    """Where the key store is, a path or a postgresql:// URL, and what its master key comes from.
+
+    With ``create`` a key store is made where none is, and its master key with it.
+    """
 
     target: str | Path = field(repr=False)  # a URL may hold a password
     master: Master
+    create: bool = False
 
 
 class Keyring(Secret):
@@ -57,7 +61,7 @@ class Keyring(Secret):
         self._cache = Cache()
         self._lock = threading.Lock()
         self._allowances: dict[bytes, Allowance] = {}
-        self.vault = keystore.prepare(engine, now=self._now())
+        self.vault = keystore.prepare(engine, now=self.now())
         self.epochs = Epochs(self.vault, masters)
         root = self.epochs.root(engine.read("", keystore.epochs))
         self._token_key = envelope.subkey(root, "subject")
@@ -75,11 +79,11 @@ class Keyring(Secret):
         create: bool = False,
         also: Sequence[Master] = (),
     ) -> Keyring:
-        """Open the key store on an engine, or with ``create`` make it where none is.
+        """Open the key store on an engine; with ``create``, make one where none is.
 
         ``also`` are further masters: while keys move from one to another there are two.
         """
-        if create:
+        if create and not keystore.is_there(engine):
             now = microseconds(clock.now())
             keystore.make(engine, partial(epochs.found, master=vault.master, now=now), now=now)
         return cls(engine, (vault.master, *also), clock)
@@ -91,6 +95,11 @@ class Keyring(Secret):
         self.engine.close()
 
     # -- whose keys: kernel.sealing.Keys
+
+    @property
+    def id(self) -> str:
+        """Give the name of the vault, which says nothing."""
+        return self.vault.hex()
 
     def owner(self, subject: str, *, create: bool) -> Owner:
         """Give the owner behind a name; with ``create`` an unknown one gets a handle and a key.
@@ -266,7 +275,7 @@ class Keyring(Secret):
             name = seal.seal(subject.encode(), "subject", handle, "name")
             session.rows(
                 statements.add_subject,
-                {"token": token, "handle": handle, "name": name, "now": self._now()},
+                {"token": token, "handle": handle, "name": name, "now": self.now()},
             )
             self._add_key(session, handle, first, keystore.epochs(session)[0])
             found = keystore.by_token(session, token)
@@ -290,7 +299,7 @@ class Keyring(Secret):
                 "epoch": epoch.epoch,
                 "wrapped": self.epochs.wrap(fresh.key, handle, fresh.id, epoch),
                 "commitment": envelope.commitment(fresh.key),
-                "now": self._now(),
+                "now": self.now(),
                 "messages": BLOCK_MESSAGES,
                 "bytes": BLOCK_BYTES,
             },
@@ -333,10 +342,11 @@ class Keyring(Secret):
         return (
             messages > GENERATION_MESSAGES_MAX
             or size > GENERATION_BYTES_MAX
-            or self._now() - created_at >= GENERATION_AGE_MAX // timedelta(microseconds=1)
+            or self.now() - created_at >= GENERATION_AGE_MAX // timedelta(microseconds=1)
         )
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """Ask the clock, in microseconds."""
         return microseconds(self._clock.now())
 
     def _rows(self, query: Query, params: Params) -> Rows:

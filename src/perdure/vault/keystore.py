@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from perdure.errors import Conflict, Invalid, LockedOut, Unavailable
+from perdure.errors import Invalid, LockedOut, Unavailable
 from perdure.kernel import migrations, queries
 from perdure.kernel.engine import Engine, Rows, Session
 
@@ -59,15 +59,14 @@ class Found:
     epochs: tuple[EpochRow, ...]
 
 
-def make(engine: Engine, fill: Callable[[Session], None], *, now: int) -> None:
-    """Make the tables and fill them, in one transaction, where no key store is yet."""
+def make(engine: Engine, fill: Callable[[Session], None], *, now: int) -> bool:
+    """Make the tables and fill them, in one transaction; False if somebody has already."""
+    if [name for name, _ in engine.databases()] != [""]:
+        raise Invalid("the key store is a folder", remedy="give it a file of its own")
 
-    def unit(session: Session) -> None:
+    def unit(session: Session) -> bool:
         if _has(session, "perdure_vault"):
-            raise Conflict(
-                "the key store exists already",
-                remedy="open it; a new one needs a place where nothing is",
-            )
+            return False
         if _has(session, "perdure_events"):
             raise Invalid(
                 "this database holds a store, and keys never live with the data",
@@ -75,15 +74,21 @@ def make(engine: Engine, fill: Callable[[Session], None], *, now: int) -> None:
             )
         _migrate(session, now)
         fill(session)
+        return True
 
     if engine.dialect == "sqlite":
         _erase_what_is_deleted(engine)
-    engine.administer(unit)
+    return engine.administer(unit)
+
+
+def is_there(engine: Engine) -> bool:
+    """Say whether this database holds a key store."""
+    return engine.read("", partial(_has, table="perdure_vault"))
 
 
 def prepare(engine: Engine, *, now: int) -> bytes:
     """Bring the tables up to date and return the vault's id; where none are, make none."""
-    if not engine.read("", partial(_has, table="perdure_vault")):
+    if not is_there(engine):
         raise LockedOut(
             "there is no key store here",
             remedy="check the place; 'perdure vault init' makes a new one",
@@ -91,7 +96,7 @@ def prepare(engine: Engine, *, now: int) -> bytes:
     if engine.dialect == "sqlite":
         _erase_what_is_deleted(engine)
     engine.administer(partial(_migrate, now=now))
-    ((vault, version),) = engine.read("", lambda session: session.rows(statements.vault, {}))
+    ((vault, version, _),) = engine.read("", lambda session: session.rows(statements.vault, {}))
     if version != FORMAT:
         raise Unavailable(
             f"the key store has format {version}, this perdure knows {FORMAT}",

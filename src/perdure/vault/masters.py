@@ -187,11 +187,11 @@ class Wrapped:
     wrong: ClassVar[str] = "the key service gave another key"
 
     def key(self, _vault: bytes, _epoch: int, parameters: str) -> bytes:
-        return _asked(self.unwrap, b64decode(parameters))
+        return _asked(self.unwrap, b64decode(parameters), LockedOut)
 
     def begin(self, _vault: bytes, _epoch: int) -> tuple[bytes, str]:
         key = os.urandom(KEY_BYTES)
-        return key, b64encode(_asked(self.wrap, key)).decode()
+        return key, b64encode(_asked(self.wrap, key, Unavailable)).decode()
 
     renew = begin
 
@@ -199,12 +199,11 @@ class Wrapped:
         return "destroy the key service's own key, or rotate it: it still unwraps old copies"
 
 
-def _asked(function: Callable[[bytes], bytes], given: bytes) -> bytes:
+def _asked(function: Callable[[bytes], bytes], given: bytes, refusal: type[PerdureError]) -> bytes:
     try:
         return bytes(function(given))
-    except PerdureError:
-        raise
     except Exception as error:
-        raise Unavailable(
-            f"the key service failed ({type(error).__name__})", remedy="see its error, then retry"
+        raise refusal(
+            f"the key service failed ({type(error).__name__})",
+            remedy="see its own error, then repeat",
         ) from error

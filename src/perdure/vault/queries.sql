@@ -7,7 +7,7 @@ select count(*) from sqlite_schema where type = 'table' and name = :name;
 pragma secure_delete = on;
 
 -- name: vault
-select vault, format from perdure_vault;
+select vault, format, created_at from perdure_vault;
 
 -- name: found_vault
 insert into perdure_vault (vault, format, created_at) values (:vault, :format, :now);
@@ -109,3 +109,19 @@ select state, count(*) from perdure_vault_subjects group by state;
 
 -- name: count_epochs
 select epoch, count(*), min(created_at) from perdure_vault_keys group by epoch;
+
+-- name: all_epochs
+select epoch, source, parameters, checked, root, is_settled, created_at from perdure_vault_epochs;
+
+-- name: all_subjects
+select token, handle, name, state, progress, created_at from perdure_vault_subjects
+where token > :after order by token limit :most;
+
+-- name: all_keys
+select handle, number, generation, epoch, wrapped, commitment, created_at, messages, bytes
+from perdure_vault_keys
+where (handle, number) > (:after, :number) order by handle, number limit :most;
+
+-- name: copy_subject
+insert into perdure_vault_subjects (token, handle, name, state, progress, created_at)
+values (:token, :handle, :name, :state, :progress, :now);
