@@ -17,7 +17,7 @@ from perdure.kernel.transaction import slice_of
 from . import exits
 from .calls import integer, text
 from .exits import Usage
-from .opening import chosen_subject, opened
+from .opening import opened, stored_subject
 from .terminal import Out, clean, moment, shortened
 from .tree import STORE, Group, Parser, branch, leaf
 
@@ -61,7 +61,8 @@ def add_to(group: Group[Parser]) -> None:
 
 def _show(args: argparse.Namespace, out: Out) -> None:
     with opened(args) as store:
-        _print(_wanted(store.log.read(_start(store, args)), args), out)
+        events = store.log.read(_start(store, args))
+        _print(_wanted(events, stored_subject(store, args), args), out)
 
 
 def _follow(args: argparse.Namespace, out: Out) -> None:
@@ -69,7 +70,7 @@ def _follow(args: argparse.Namespace, out: Out) -> None:
         start = _start(store, args) if args.after else store.log.head()
         events = cast(Generator[Recorded, None, None], store.log.follow(start))
         with closing(events):
-            _print(_wanted(events, args), out, is_live=True)
+            _print(_wanted(events, stored_subject(store, args), args), out, is_live=True)
 
 
 def _verify(args: argparse.Namespace, out: Out) -> int:
@@ -114,7 +115,7 @@ def _start(store: perdure.Store, args: argparse.Namespace) -> dict[str, int]:
     head = store.log.head()
     everywhere, named = _positions(args.after)
     start = {lane: min(everywhere, position) for lane, position in head.items()} | named
-    subject = chosen_subject(args)
+    subject = stored_subject(store, args)
     if subject is None:
         return start
     own = str(slice_of(subject))
@@ -137,8 +138,9 @@ def _positions(given: Iterable[str]) -> tuple[int, dict[str, int]]:
     return everywhere, named
 
 
-def _wanted(events: Iterator[Recorded], args: argparse.Namespace) -> Iterator[Recorded]:
-    subject = chosen_subject(args)
+def _wanted(
+    events: Iterator[Recorded], subject: str | None, args: argparse.Namespace
+) -> Iterator[Recorded]:
     found = (
         recorded
         for recorded in events
@@ -166,6 +168,7 @@ def shape(recorded: Recorded) -> dict[str, Any]:
         "stream": recorded.stream,
         "version": recorded.version,
         "id": recorded.id,
+        "actor": recorded.actor or None,
         "at": recorded.at,
         "type": None if recorded.event is None else type(recorded.event).__name__,
         "event": recorded.event,

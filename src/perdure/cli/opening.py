@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +24,7 @@ from . import masters
 from .exits import Usage
 
 if TYPE_CHECKING:
-    from perdure.vault import Keyring, Vault
+    from perdure.vault import Keyring, Master, Vault
 
 STORE_ENV: Final = "PERDURE_STORE"
 SUBJECT_ENV: Final = "PERDURE_SUBJECT"
@@ -42,6 +42,14 @@ def target_of(args: Namespace) -> str:
 def chosen_subject(args: Namespace) -> str | None:
     """Give the subject the user named, if any."""
     return args.subject or os.environ.get(SUBJECT_ENV) or None
+
+
+def stored_subject(store: perdure.Store, args: Namespace) -> str | None:
+    """Give the subject the user named, if any, as rows carry it: with a vault, its handle."""
+    subject = chosen_subject(args)
+    if subject is None or store.keys is None:
+        return subject
+    return store.keys.owner(subject, create=False).subject
 
 
 def is_url(target: str) -> bool:
@@ -65,6 +73,14 @@ def safe(target: str) -> str:
     return f"{scheme}{mark}{user}{at}{host}".partition("?")[0] if mark else target
 
 
+def vault_target(args: Namespace) -> str:
+    """Give the key store of a command that needs one."""
+    target = args.vault or os.environ.get(VAULT_ENV)
+    if not target:
+        raise Usage("no vault was named", remedy=f"give --vault KEYS or set {VAULT_ENV}")
+    return str(target)
+
+
 def vault_of(args: Namespace, *, creates: bool = False) -> Vault | None:
     """Give the vault of a command, if one is named."""
     target = args.vault or os.environ.get(VAULT_ENV)
@@ -82,12 +98,14 @@ def vault_of(args: Namespace, *, creates: bool = False) -> Vault | None:
 
 
 @contextmanager
-def opened_vault(args: Namespace, *, creates: bool = False) -> Iterator[Keyring]:
+def opened_vault(
+    args: Namespace, *, creates: bool = False, also: Sequence[Master] = ()
+) -> Iterator[Keyring]:
     """Open the key store a command means, without a store."""
+    vault_target(args)
     vault = vault_of(args, creates=creates)
-    if vault is None:
-        raise Usage("no vault was named", remedy=f"give --vault KEYS or set {VAULT_ENV}")
-    keyring = open_vault(vault)
+    assert vault is not None
+    keyring = open_vault(vault, also=also)
     try:
         yield keyring
     finally:

@@ -10,7 +10,7 @@ import msgspec
 from perdure.store import FACES
 
 from . import exits
-from .opening import chosen_subject, opened, opened_as_it_is
+from .opening import opened, opened_as_it_is, stored_subject
 from .terminal import Out, clean
 from .tree import STORE, SUBJECT, Group, Parser, leaf
 
@@ -47,7 +47,7 @@ def _rebuild(args: argparse.Namespace, out: Out) -> None:
     with opened(args) as store, out.progress("subject") as progress:
         done = rebuild(
             store, args.domains or None,
-            subject=chosen_subject(args), is_fresh=args.fresh, progress=progress,
+            subject=stored_subject(store, args), is_fresh=args.fresh, progress=progress,
         )  # fmt: skip
     if out.as_json:
         out.document(done)

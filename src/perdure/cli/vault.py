@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
-from perdure.engines.choose import is_missing
+from perdure.engines.choose import engine_for, is_missing
 from perdure.errors import Conflict
 
 from . import masters
@@ -118,8 +119,8 @@ def _copy(args: argparse.Namespace, out: Out) -> None:
     from perdure.vault.copying import copy
 
     with opened_vault(args) as keyring:
-        done = copy(keyring, args.target)
+        done = copy(keyring, args.target, partial(engine_for, durability="full", prepare=None))
     if out.as_json:
         out.document(done)
     else:
-        out.say(f"{done.target}: {done.subjects} subjects, {done.keys} keys")
+        out.say(f"{args.target}: {done.subjects} subjects, {done.keys} keys")

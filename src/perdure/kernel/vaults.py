@@ -21,7 +21,9 @@ def claim(session: Session, vault: str | None, *, now: int) -> None:
         return
     if vault is None:
         raise LockedOut(
-            f"the store is sealed by the vault {known[0]}", value=known[0], remedy="open it with it"
+            f"the store is sealed by the vault {known[0]}",
+            value=known[0],
+            remedy="open it with vault=..., or --vault and --master",
         )
     if known:
         raise LockedOut(
