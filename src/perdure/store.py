@@ -23,10 +23,11 @@ from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
 from perdure.kernel.clock import microseconds
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.follow import AsyncLog, Log
-from perdure.kernel.operations import Async, Face, M, Operation, Runner, Sync
+from perdure.kernel.operations import Async, Face, M, Runner, Sync
 from perdure.kernel.sealing import Keys
-from perdure.kernel.units import Context, unit_of
+from perdure.kernel.units import Context
 from perdure.kernel.vaults import claim
+from perdure.running import AsyncRunner, SyncRunner, noted, write, write_async
 
 if TYPE_CHECKING:
     from perdure.vault import Keyring, Master, Vault
@@ -59,7 +60,7 @@ class Subject(Domains[Sync]):
     """A store for one subject: every operation runs for it alone."""
 
     def __init__(self, engine: Engine, context: Context) -> None:
-        super().__init__(_SyncRunner(engine, context))
+        super().__init__(SyncRunner(engine, context))
         self._engine, self._context = engine, context
 
     def once(self, key: str) -> Subject:
@@ -72,7 +73,7 @@ class Subject(Domains[Sync]):
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function of a transaction as one unit of work, over any of the domains."""
-        return cast(T, _write(self._engine, self._context, _noted(self._context, function)))
+        return cast(T, write(self._engine, self._context, noted(self._context, function)))
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -98,7 +99,7 @@ class AsyncSubject(Domains[Async]):
     """The same for coroutines: same names, awaited."""
 
     def __init__(self, engine: Engine, context: Context) -> None:
-        super().__init__(_AsyncRunner(engine, context))
+        super().__init__(AsyncRunner(engine, context))
         self._engine, self._context = engine, context
 
     def once(self, key: str) -> AsyncSubject:
@@ -111,8 +112,8 @@ class AsyncSubject(Domains[Async]):
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function of a transaction as one unit of work; it never awaits inside."""
-        noted = _noted(self._context, function)
-        return cast(T, await _write_async(self._engine, self._context, noted))
+        function = noted(self._context, function)
+        return cast(T, await write_async(self._engine, self._context, function))
 
 
 class Store(Subject):
@@ -304,104 +305,3 @@ def _key(key: str) -> str:
 
 def _actor(actor: str) -> str:
     return values.name_of("the actor", actor, characters_max=values.SUBJECT_CHARACTERS_MAX)
-
-
-def _write(
-    engine: Engine,
-    context: Context,
-    function: Callable[..., Any],
-    args: tuple[Any, ...] = (),
-    kwargs: dict[str, Any] | None = None,
-) -> Any:
-    owner = context.owner(writable=True)
-    unit = unit_of(context, owner, function, args, kwargs, writable=True)
-    return engine.write(owner.subject, unit, is_repeatable=context.key is not None)
-
-
-async def _write_async(
-    engine: Engine,
-    context: Context,
-    function: Callable[..., Any],
-    args: tuple[Any, ...] = (),
-    kwargs: dict[str, Any] | None = None,
-) -> Any:
-    if not context.is_at_hand:
-        import asyncio
-
-        await asyncio.to_thread(context.owner, writable=True)
-    owner = context.owner(writable=True)
-    unit = unit_of(context, owner, function, args, kwargs, writable=True)
-    return await engine.write_async(owner.subject, unit, is_repeatable=context.key is not None)
-
-
-def _read(
-    engine: Engine,
-    context: Context,
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Any:
-    owner = context.owner(writable=False)
-    unit = unit_of(context, owner, function, args, kwargs, writable=False)
-    return engine.read(owner.subject, unit)
-
-
-def _noted(
-    context: Context, function: Callable[..., Any], what: str = "a transaction"
-) -> Callable[..., Any]:
-    """Give the function that notes the look before it gives the answer, if looks are noted."""
-    if not context.notes_reads:
-        return function
-
-    @wraps(function)
-    def noted(tx: Transaction, *args: Any, **kwargs: Any) -> Any:
-        note(tx, what)
-        return function(tx, *args, **kwargs)
-
-    return noted
-
-
-class _SyncRunner:
-    """Runs operations in the caller's thread."""
-
-    def __init__(self, engine: Engine, context: Context) -> None:
-        self._engine, self._context = engine, context
-
-    def call(
-        self, operation: Operation[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        context, function = self._context, operation.function
-        if operation.is_write:
-            return _write(self._engine, context, function, args, kwargs)
-        if context.notes_reads:
-            noted = _noted(context, function, operation.path)
-            return _write(self._engine, replace(context, key=None), noted, args, kwargs)
-        return _read(self._engine, context, function, args, kwargs)
-
-    def repeatable(self, key: str) -> Runner:
-        return _SyncRunner(self._engine, replace(self._context, key=key))
-
-
-class _AsyncRunner:
-    """Hands units of work to the writer; short reads of SQLite run inline (17 µs, not 212)."""
-
-    def __init__(self, engine: Engine, context: Context) -> None:
-        self._engine, self._context = engine, context
-
-    async def call(
-        self, operation: Operation[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        context, function = self._context, operation.function
-        if operation.is_write:
-            return await _write_async(self._engine, context, function, args, kwargs)
-        if context.notes_reads:
-            noted = _noted(context, function, operation.path)
-            return await _write_async(self._engine, replace(context, key=None), noted, args, kwargs)
-        if self._engine.reads_inline and not operation.is_long and context.is_at_hand:
-            return _read(self._engine, context, function, args, kwargs)
-        import asyncio
-
-        return await asyncio.to_thread(_read, self._engine, context, function, args, kwargs)
-
-    def repeatable(self, key: str) -> Runner:
-        return _SyncRunner(self._engine, replace(self._context, key=key))
