@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -137,6 +136,17 @@ class Store(Subject):
         """Give the store for one subject."""
         return Subject(self._engine, replace(self._context, subject=_subject(subject)))
 
+    def seal_between(self, text: str, *subjects: str, survives: bool = False) -> str:
+        """Seal a text about several people under each; it may be kept in a record of any of them.
+
+        Forgetting one erases it for all, unless it ``survives`` until the last one is forgotten.
+        """
+        return _seal_between(self._context, text, subjects, survives=survives)
+
+    def open_between(self, record: str) -> str:
+        """Open such a text."""
+        return _open_between(self._context, record)
+
     def close(self) -> None:
         """Commit what is queued and close the database, and the vault."""
         _close(self._engine, self._context)
@@ -158,6 +168,23 @@ class AsyncStore(AsyncSubject):
     def subject(self, subject: str) -> AsyncSubject:
         """Give the store for one subject."""
         return AsyncSubject(self._engine, replace(self._context, subject=_subject(subject)))
+
+    async def seal_between(self, text: str, *subjects: str, survives: bool = False) -> str:
+        """Seal a text about several people under each; it may be kept in a record of any of them.
+
+        Forgetting one erases it for all, unless it ``survives`` until the last one is forgotten.
+        """
+        import asyncio
+
+        return await asyncio.to_thread(
+            _seal_between, self._context, text, subjects, survives=survives
+        )
+
+    async def open_between(self, record: str) -> str:
+        """Open such a text."""
+        import asyncio
+
+        return await asyncio.to_thread(_open_between, self._context, record)
 
     async def close(self) -> None:
         """Commit what is queued and close the database, and the vault."""
@@ -287,6 +314,26 @@ def open_vault(vault: Vault, *, clock: Clock | None = None, also: Sequence[Maste
     except BaseException:
         engine.close()
         raise
+
+
+def _seal_between(context: Context, text: str, subjects: Sequence[str], *, survives: bool) -> str:
+    from perdure.vault import shared
+
+    keys = _required(context)
+    owners = [keys.owner(_subject(one), create=True) for one in subjects]
+    return shared.seal(owners, values.text("the text", text), survives=survives)
+
+
+def _open_between(context: Context, record: str) -> str:
+    from perdure.vault import shared
+
+    return shared.open(_required(context), values.text("the record", record))
+
+
+def _required(context: Context) -> Keys:
+    if context.keys is None:
+        raise LockedOut("the store has no vault", remedy="open it with vault=...")
+    return context.keys
 
 
 def _close(engine: Engine, context: Context) -> None:
