@@ -70,9 +70,9 @@ class Operation(Generic[P, T]):
 
     @property
     def path(self) -> str:
-        """Return the name with the domain's in front, as the audit shows it."""
-        module = self.function.__module__
-        return f"{module.removeprefix('perdure.domains.').removesuffix('.operations')}.{self.name}"
+        """Return the function's name with the domain's in front, as the audit shows it."""
+        module = self.function.__module__.removeprefix("perdure.domains.")
+        return f"{module.removesuffix('.operations')}.{self.function.__name__}"
 
     @property
     def signature(self) -> inspect.Signature:

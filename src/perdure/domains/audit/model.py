@@ -15,7 +15,7 @@ class Deed:
     """Something that was done about a subject: an event, and who is behind it."""
 
     at: datetime
-    actor: Personal[str]
+    actor: Personal[str]  # empty where the event was erased
     what: Pseudonymous[str]
     stream: Pseudonymous[str]
     version: int

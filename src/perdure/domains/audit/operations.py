@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
+from heapq import nlargest
 
 from perdure.errors import Invalid
 from perdure.kernel import Recorded, Transaction, values
@@ -19,9 +19,9 @@ def deeds(tx: Transaction, *, since: datetime | None = None, most: int = DEEDS_M
     if values.integer("most", most) < 1:
         raise Invalid(f"most is {most}", value=most, remedy="give 1 or more")
     after = None if since is None else values.when("since", since)
-    found = [deed for stream in tx.streams() for deed in _of_stream(tx, stream, after)]
-    found.sort(key=lambda deed: (deed.at, deed.stream, deed.version), reverse=True)
-    return found[:most]
+    found = (_deed(recorded) for stream in tx.streams() for recorded in tx.events(stream))
+    wanted = (deed for deed in found if after is None or deed.at >= after)
+    return nlargest(most, wanted, key=lambda deed: (deed.at, deed.stream, deed.version))
 
 
 def note(tx: Transaction, operation: str) -> None:
@@ -29,18 +29,9 @@ def note(tx: Transaction, operation: str) -> None:
     tx.append(STREAM, AnswerGiven(operation))
 
 
-def _of_stream(tx: Transaction, stream: str, since: datetime | None) -> Iterator[Deed]:
-    after = 0 if since is None else max(0, tx.version_at(stream, since) - 1)
-    for recorded in tx.events(stream, after=after):
-        if since is None or recorded.at >= since:
-            yield _deed(recorded)
-
-
 def _deed(recorded: Recorded) -> Deed:
-    fact = recorded.event
-    if isinstance(fact, AnswerGiven):
-        what = f"read {fact.operation}"
-    else:
-        what = "an erased event" if fact is None else type(fact).__name__
-    actor = recorded.actor or SELF
+    fact, actor = recorded.event, recorded.actor or SELF
+    what = f"read {fact.operation}" if isinstance(fact, AnswerGiven) else type(fact).__name__
+    if fact is None:  # who did it is erased with what was done
+        actor, what = "", "an erased event"
     return Deed(recorded.at, actor, what, recorded.stream, recorded.version)
