@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -16,7 +16,7 @@ from perdure.domains.audit import Audit, note
 from perdure.domains.drift import Drift
 from perdure.domains.souls import Souls
 from perdure.domains.tokens import Tokens
-from perdure.engines.choose import engine_for, is_missing
+from perdure.engines.choose import KeySource, engine_for, is_missing
 from perdure.errors import Invalid, LockedOut
 from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
 from perdure.kernel.clock import microseconds
@@ -225,15 +225,19 @@ def open(
     clock: Clock | None = None,
     migrate: bool = True,
     vault: Vault | None = None,
+    at_rest: KeySource | None = None,
     actor: str = "",
     audit_reads: bool = False,
 ) -> Store:
     """Open a file, a folder, ``memory:`` or a postgresql:// URL; bring its schema up to date.
 
-    With a ``vault`` what is personal is sealed. ``actor`` is who works with the store; every write
+    With a ``vault`` what is personal is sealed. ``at_rest`` is the key, or a function that fetches
+    it, that files are encrypted with as a whole. ``actor`` is who works with the store; every write
     carries the name. ``audit_reads`` notes each answer before it is given.
     """
-    how = _How(subject, durability, clock or SystemClock(), migrate, vault, actor, audit_reads)
+    how = _How(
+        subject, durability, clock or SystemClock(), migrate, vault, at_rest, actor, audit_reads
+    )
     return Store(*_opened(target, how))
 
 
@@ -245,11 +249,14 @@ def connect(
     clock: Clock | None = None,
     migrate: bool = True,
     vault: Vault | None = None,
+    at_rest: KeySource | None = None,
     actor: str = "",
     audit_reads: bool = False,
 ) -> Connecting:
     """Open the same for coroutines: ``async with perdure.connect(...) as store``."""
-    how = _How(subject, durability, clock or SystemClock(), migrate, vault, actor, audit_reads)
+    how = _How(
+        subject, durability, clock or SystemClock(), migrate, vault, at_rest, actor, audit_reads
+    )
     return Connecting(lambda: AsyncStore(*_opened(target, how)))
 
 
@@ -262,6 +269,7 @@ class _How:
     clock: Clock
     is_migrated: bool
     vault: Vault | None
+    at_rest: KeySource | None = field(repr=False)
     actor: str
     audits_reads: bool
 
@@ -284,7 +292,9 @@ def _opened(target: str | Path, how: _How) -> tuple[Engine, Context]:
         engine.administer(unit)
 
     try:
-        engine = engine_for(str(target), durability=how.durability, prepare=prepare)
+        engine = engine_for(
+            str(target), durability=how.durability, prepare=prepare, at_rest=how.at_rest
+        )
     except BaseException:
         if keys is not None:
             keys.close()
