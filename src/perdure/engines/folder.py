@@ -26,6 +26,8 @@ from .sqlite_background import POLL_SECONDS
 if TYPE_CHECKING:
     import asyncio
 
+    from .sqlite_atrest import FileKey
+
 T = TypeVar("T")
 FILES_OPEN_MAX = 64
 CORE = "core"
@@ -43,8 +45,16 @@ class FolderEngine:
     dialect = "sqlite"
     reads_inline = True
 
-    def __init__(self, root: Path, *, durability: str, prepare: Prepare | None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        durability: str,
+        prepare: Prepare | None,
+        key: FileKey | None = None,
+    ) -> None:
         self.root = root
+        self._key = key
         self._durability = durability
         self._prepare = prepare
         self._lock = threading.RLock()
@@ -166,7 +176,7 @@ class FolderEngine:
             raise Unavailable(
                 f"{path.parent} can not be made ({error.strerror})", remedy="check the folder"
             ) from None
-        engine = SqliteEngine(path, durability=self._durability)
+        engine = SqliteEngine(path, durability=self._durability, key=self._key)
         engine.watchers.append(self._wake)
         if self._prepare is not None:
             try:

@@ -34,6 +34,7 @@ from perdure.kernel.queries import Query
 
 from .groups import WriteGroups
 from .guards import Guard
+from .sqlite_atrest import FileKey, explained, require_readable
 from .sqlite_background import BUSY_MS, WAL_PAGES_SOFT, Background, Wal
 
 T = TypeVar("T")
@@ -148,20 +149,23 @@ class SqliteEngine:
     dialect = "sqlite"
     reads_inline = True
 
-    def __init__(self, path: Path | None, *, durability: str = "full") -> None:
+    def __init__(
+        self, path: Path | None, *, durability: str = "full", key: FileKey | None = None
+    ) -> None:
         require_safe_version()
         if durability not in SYNCHRONOUS:
             raise Invalid(
                 f"durability {durability!r} is unknown", value=durability, remedy="full or normal"
             )
         self.path = path
+        self.key = key
         self._durability = durability
         self._guard = Guard()
         self._idle: list[apsw.Connection] = []
         self.watchers: list[Callable[[], None]] = []
         self._background = Background(self._connect, self._move, self.wake_all)
         self._wal = Wal(self._background)
-        self._ticket = None if path is None else _open_ticket(path)
+        self._ticket = None if path is None else _open_ticket(path, key)
         try:
             with _translated(), self.turn():
                 self._writer = self._connect()
@@ -243,15 +247,21 @@ class SqliteEngine:
 
     # -- connections
 
-    def copy_to(self, target: Path, progress: Callable[[int, int], None]) -> None:
-        """Copy the whole database while it is in use, page by page."""
+    def copy_to(
+        self, target: Path, progress: Callable[[int, int], None], *, key: FileKey | None = None
+    ) -> None:
+        """Copy the whole database while it is in use, page by page; with a key, encrypted by it."""
         with _translated(), self._reader() as source, _snapshot(source):
             copy = apsw.Connection(str(target))
             try:
+                if self.key is not None:
+                    (key or self.key).unlock(copy)
                 with copy.backup("main", source, "main") as backup:
                     while not backup.done:
                         backup.step(COPY_PAGES)
                         progress(backup.page_count - backup.remaining, backup.page_count)
+                if self.key is None and key is not None:
+                    key.encrypt(copy)
             finally:
                 copy.close()
 
@@ -272,7 +282,18 @@ class SqliteEngine:
     def _connect(self) -> apsw.Connection:
         name = ":memory:" if self.path is None else str(self.path)
         connection = apsw.Connection(name, statementcachesize=STATEMENTS_CACHED)
+        try:
+            with explained(self.path, self.key):
+                self._set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_up(self, connection: apsw.Connection) -> None:
         connection.set_busy_timeout(BUSY_MS)
+        if self.key is not None:
+            self.key.unlock(connection)
         for setting, value in (
             ("journal_mode", "wal"),
             ("synchronous", SYNCHRONOUS[self._durability]),
@@ -284,7 +305,6 @@ class SqliteEngine:
         ):
             connection.pragma(setting, value)
         connection.set_wal_hook(self._wal.grew)
-        return connection
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
@@ -360,7 +380,9 @@ def _translated() -> Iterator[None]:
         raise translate(error) from error
 
 
-def _open_ticket(path: Path) -> int:
+def _open_ticket(path: Path, key: FileKey | None) -> int:
+    if not Path(f"{path}-turn").exists():
+        require_readable(path, key)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         return os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
