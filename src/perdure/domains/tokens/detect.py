@@ -39,7 +39,8 @@ def look_through(text: str, detector: Detector) -> list[Found]:
     covered = _cover(text, (match.span() for match in MARK_OR_KIND.finditer(text)))
     found: list[Found] = []
     for _ in range(LOOKS_MAX):
-        more = list(compose(detector)(covered))
+        seen = compose(detector)(covered)
+        more = [one for one in seen if COVER not in covered[one.start : one.end]]
         found += more
         if len(found) > FINDS_A_TEXT_MAX:
             raise TooLarge(
