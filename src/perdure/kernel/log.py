@@ -183,17 +183,21 @@ def append(
 ) -> Recorded:
     """Append one event or raise Conflict; nothing is visible before the transaction commits."""
     kind, payload = events.encode(fact)
-    stored = events.sign(actor, payload)
-    if owner.seal is not None:
-        stored = owner.seal.seal(stored, *_in_log(id))
     params = {
         "slice": slice, "subject": owner.subject, "stream": stream, "expected": expected, "id": id,
-        "type": kind.name, "schema": kind.version, "at": at, "payload": stored,
+        "type": kind.name, "schema": kind.version, "at": at, "payload": events.sign(actor, payload),
     }  # fmt: skip
-    rows = _APPEND[session.dialect](session, params)
+    rows = put(session, owner, params)
     return Recorded(
         fact, subject=owner.subject, stream=stream, id=id, at=at, actor=actor, rows=rows
     )
+
+
+def put(session: Session, owner: Owner, params: dict[str, Any]) -> Callable[[], Rows]:
+    """Append an event that is encoded and signed; its version and position come later."""
+    if owner.seal is not None:
+        params["payload"] = owner.seal.seal(params["payload"], *_in_log(params["id"]))
+    return _APPEND[session.dialect](session, params)
 
 
 def _in_log(id: str) -> tuple[str, str, str]:

@@ -35,6 +35,9 @@ Personal = Annotated[T, Privacy.PERSONAL]
 Pseudonymous = Annotated[T, Privacy.PSEUDONYMOUS]
 Public = Annotated[T, Privacy.PUBLIC]
 
+_BLIND = "blind"
+Blind = Annotated[T, _BLIND]  # beside one of those: from ``tx.blind``, so no other store has it
+
 _NEVER_TEXT = (int, float, bool, datetime)
 
 
@@ -52,6 +55,17 @@ def privacy_of(model: type) -> dict[str, Privacy]:
         name: said or (Privacy.PSEUDONYMOUS if _is_harmless(plain) else Privacy.PERSONAL)
         for name, (plain, said) in declared(model).items()
     }
+
+
+@cache
+def blind_in(model: type) -> frozenset[str]:
+    """Give the fields that hold blind tokens where a vault is open."""
+    hints = typing.get_type_hints(model, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if _BLIND in _notes(hint))
+
+
+def _notes(hint: Any) -> tuple[object, ...]:
+    return getattr(hint, "__metadata__", ())
 
 
 def _look_through(hint: Any, said: Privacy | None) -> tuple[Any, Privacy | None]:

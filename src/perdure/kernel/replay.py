@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +27,19 @@ class Snapshot:
     stream: Id[str]
     version: Id[int]
     state: Personal[str]
+
+
+class EventClock:
+    """The time and the id of an event that is projected once more."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self._recorded = recorded
+
+    def now(self) -> datetime:
+        return self._recorded.at
+
+    def new_id(self) -> str:
+        return self._recorded.id
 
 
 def keep(tx: Transaction, stream: str, version: int, state: object) -> None:

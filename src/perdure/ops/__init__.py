@@ -4,10 +4,11 @@ They return values and raise errors; the command line prints. Progress is a plai
 how many are done, how many there are (0: nobody knows).
 """
 
+from perdure.kernel.progress import Progress
+
 from .checks import Check
 from .copy import Copied, copy
 from .doctor import doctor
-from .places import Progress
 from .rebuild import Rebuilt, discard, rebuild
 from .report import Finding, Mark, Report, Witness
 from .verify import verify, witness

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from perdure import store as composition
 from perdure.kernel.engine import Engine, Session
+from perdure.kernel.progress import Progress, quiet
 from perdure.kernel.transaction import slice_of
 from perdure.store import Store
 
-from .places import Progress, quiet, slices, subjects
+from .places import slices, subjects
 from .replaying import Replay
 from .shadow import DONE, PROGRESS, Shadows, note, plan_of
 from .tables import chosen, described, filled, kinds_of, statements

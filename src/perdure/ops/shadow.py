@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
 from perdure.errors import Internal
-from perdure.kernel import Recorded, Transaction, log, queries
+from perdure.kernel import Transaction, log, queries
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.queries import Query
+from perdure.kernel.replay import EventClock
 from perdure.kernel.sealing import Owner
 
 from .tables import Table
@@ -66,19 +66,6 @@ class ShadowSession:
                 )
             self._known[query] = Query(query.name, over.sqlite, over.postgres, "owner")
         return self._known[query]
-
-
-class EventClock:
-    """The time and the id of the event that is replayed."""
-
-    def __init__(self, recorded: Recorded) -> None:
-        self._recorded = recorded
-
-    def now(self) -> datetime:
-        return self._recorded.at
-
-    def new_id(self) -> str:
-        return self._recorded.id
 
 
 class Shadows:

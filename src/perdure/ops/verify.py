@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from perdure.errors import Invalid
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.follow import lane
+from perdure.kernel.progress import Progress, quiet
 from perdure.store import Store
 
 from .chains import SliceWalk
-from .places import Progress, quiet, slices, subjects
+from .places import slices, subjects
 from .read_models import SubjectRows
 from .rebuild import shadows_of
 from .report import Ledger, Mark, Report, Witness

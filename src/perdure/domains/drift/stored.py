@@ -18,7 +18,7 @@ import msgspec
 
 from perdure.errors import Tampered
 from perdure.kernel import Recorded, Transaction, load
-from perdure.kernel.privacy import Id, Personal, Pseudonymous
+from perdure.kernel.privacy import Blind, Id, Personal, Pseudonymous
 from perdure.kernel.queries import Query
 from perdure.kernel.rows import DIGEST_BYTES, loose
 
@@ -71,7 +71,7 @@ class QivState:
 class Reply:
     """A row of drift_hashes: that something was said, and when first. Never the text."""
 
-    hash: Id[int]  # its blind token where a vault is open
+    hash: Id[Blind[int]]  # its blind token where a vault is open
     said_at: datetime
     version: int
     signature: Personal[bytes]
@@ -127,11 +127,7 @@ def read(tx: Transaction, query: Query = queries.state, **params: object) -> Qiv
     """Return the row, and its filter where the statement gives it, both verified."""
     row = tx.one(query, QivState, **params)
     if row and row.bloom_filter is not None and row.filter_digest != digest_of(row.bloom_filter):
-        raise Tampered(
-            "the Bloom filter is not what was written",
-            value="bloom_filter",
-            remedy="run 'perdure rebuild'",
-        )
+        raise _not_written("the Bloom filter", "bloom_filter")
     return row
 
 
@@ -160,7 +156,7 @@ def remembered(tx: Transaction, row: QivState, hash: int) -> tuple[QivState, boo
     if replies > FILTER_FRESH_BELOW and replies % RECENT_HASHES:
         return known, False
     missing = [hash] if replies <= FILTER_FRESH_BELOW else [signed(each) for each in recent]
-    old = row.bloom_filter if row.replies else None
+    old = _filter_of(row) if row.replies else None
     return with_filter(known, _extended(tx, old, missing).to_base64()), True
 
 
@@ -197,19 +193,27 @@ def _exact(tx: Transaction, known: Reply) -> int:
     """Return the hash of a reply, which has to fit its token."""
     hash = known.hash if known.exact is None else int.from_bytes(known.exact, "big", signed=True)
     if token(tx, hash) != known.hash:
-        raise Tampered(
-            "a hash of drift_hashes is not what was written",
-            value="exact",
-            remedy="run 'perdure rebuild'",
-        )
+        raise _not_written("a hash of drift_hashes", "exact")
     return hash
+
+
+def _filter_of(row: QivState) -> str | None:
+    """Return the filter of a row that was read with it, and miss one that was taken away."""
+    if row.bloom_filter is None and row.filter_digest is not None:
+        raise _not_written("the Bloom filter", "bloom_filter")
+    return row.bloom_filter
+
+
+def _not_written(what: str, value: str) -> Tampered:
+    return Tampered(f"{what} is not what was written", value=value, remedy="run 'perdure rebuild'")
 
 
 def complete_filter(row: QivState) -> str | None:
     """Return the filter with the replies it is behind, for an export."""
-    if not row.replies or row.bloom_filter is None or row.replies <= FILTER_FRESH_BELOW:
-        return row.bloom_filter
-    bloom = Bloom.from_base64(row.bloom_filter)
+    text = _filter_of(row)
+    if not row.replies or text is None or row.replies <= FILTER_FRESH_BELOW:
+        return text
+    bloom = Bloom.from_base64(text)
     for each in row.recent_hashes:
         bloom.add(signed(each))
     return bloom.to_base64()
