@@ -16,7 +16,7 @@ from perdure.domains.audit import Audit, note
 from perdure.domains.drift import Drift
 from perdure.domains.souls import Souls
 from perdure.domains.tokens import Tokens
-from perdure.engines.choose import KeySource, engine_for, is_missing
+from perdure.engines.choose import KeySource, engine_for, engine_for_keys, is_missing
 from perdure.errors import Invalid, LockedOut
 from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
 from perdure.kernel.clock import microseconds
@@ -318,7 +318,7 @@ def open_vault(vault: Vault, *, clock: Clock | None = None, also: Sequence[Maste
             value=target,
             remedy="restore it, or make a new one with 'perdure vault init'",
         )
-    engine = engine_for(target, durability="full", prepare=None)
+    engine = engine_for_keys(target)
     try:
         return Keyring.opened(engine, vault, clock or SystemClock(), create=vault.create, also=also)
     except BaseException:

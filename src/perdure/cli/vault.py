@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from typing import TYPE_CHECKING
 
-from perdure.engines.choose import engine_for, is_missing
+from perdure.engines.choose import engine_for_keys, is_missing
 from perdure.errors import Conflict
 
 from . import masters
@@ -119,7 +118,7 @@ def _copy(args: argparse.Namespace, out: Out) -> None:
     from perdure.vault.copying import copy
 
     with opened_vault(args) as keyring:
-        done = copy(keyring, args.target, partial(engine_for, durability="full", prepare=None))
+        done = copy(keyring, args.target, engine_for_keys)
     if out.as_json:
         out.document(done)
     else:
