@@ -11,7 +11,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from datetime import datetime
 from functools import partial
@@ -141,15 +141,26 @@ def when(given: str) -> int | datetime:
     """Take a version, or a time with its zone."""
     if given.isdigit():
         return int(given)
-    try:
-        found = datetime.fromisoformat(given)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+    if (found := _time(given)) is None:
         raise argparse.ArgumentTypeError(
             f"{given!r} is neither a version nor a time such as 2026-11-21T10:00Z"
         )
     return found
+
+
+def time(given: str) -> datetime:
+    """Take a time with its zone."""
+    if (found := _time(given)) is None:
+        raise argparse.ArgumentTypeError(f"{given!r} is no time such as 2026-11-21T10:00Z")
+    return found
+
+
+def _time(given: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def document(given: str, *, into: Any = Any) -> object:
@@ -160,7 +171,11 @@ def document(given: str, *, into: Any = Any) -> object:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-_METAVARS: Final[Mapping[Convert, str]] = {integer: "NUMBER", when: "VERSION|TIME"}
+_METAVARS: Final[Mapping[Convert, str]] = {
+    integer: "NUMBER",
+    when: "VERSION|TIME",
+    time: "TIME",
+}
 
 
 def _converter(hint: Any) -> Convert | None:
@@ -172,11 +187,14 @@ def _converter(hint: Any) -> Convert | None:
         frozenset([int]): integer,
         frozenset([bool]): bool,
         frozenset([int, datetime]): when,
+        frozenset([datetime]): time,
     }
     if found := simple.get(frozenset(members)):
         return found
     (only,) = members
     if is_dataclass(only):
         return partial(document, into=only)
+    if typing.get_origin(only) is Sequence:
+        return partial(document, into=list[str])
     is_mapping = typing.get_origin(only) is Mapping
     return document if is_mapping else None

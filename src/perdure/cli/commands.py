@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from . import completion, demo, drift, info, log, migrate, souls, upkeep, vault
+from . import audit, completion, demo, drift, info, log, migrate, souls, tokens, upkeep, vault
 from .exits import MEANINGS
 from .opening import ACTOR_ENV, MASTER_ENV, STORE_DEFAULT, STORE_ENV, SUBJECT_ENV, VAULT_ENV
 from .tree import SUBJECT, Parser, grow, share
@@ -36,7 +36,7 @@ def parser() -> Parser:
     root.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     share(root, SUBJECT)
     group = grow(root)
-    for part in (info, drift, souls, log, vault, migrate, upkeep, demo):
+    for part in (info, drift, souls, tokens, audit, log, vault, migrate, upkeep, demo):
         part.add_to(group)
     completion.add_to(group, root)
     return root
