@@ -10,6 +10,7 @@ import pytest
 import perdure
 from perdure.domains.souls import Budgets, operations
 from perdure.kernel import Transaction
+from perdure.vault import Vault
 from tests.fix.stores import Again
 
 THREAD = "6f1c1d2e-0000-4000-8000-00000000000a"
@@ -152,6 +153,17 @@ def test_importing_a_bot_soul_twice_keeps_one_version_zero(store: perdure.Store)
     assert store.souls.publish(core_identity="I grew.").version == 1
     with pytest.raises(perdure.NotFound, match="bot_soul has no active row"):
         store.subject("bob").souls.import_bot_soul()
+
+
+def test_a_sealed_store_takes_no_clear_bot_soul(target: str, vault: Vault) -> None:
+    with perdure.open(target, subject="ada", vault=vault) as store:
+        with pytest.raises(
+            perdure.Invalid, match="bot_soul is clear and this store is sealed: pass"
+        ):
+            store.souls.import_bot_soul()
+        kept = store.souls.import_bot_soul("I am Vera.")
+        assert (kept.version, kept.core_identity) == (0, "I am Vera.")
+        assert store.souls.import_bot_soul() == kept  # it is there: nothing is read
 
 
 def test_a_unit_over_two_domains_is_all_or_nothing(store: perdure.Store) -> None:

@@ -117,11 +117,16 @@ def prompt(tx: Transaction, *, budget: int = PROMPT_TOKENS, count: Counter = cou
 
 def import_bot_soul(tx: Transaction, content: str | None = None) -> Soul:
     """Keep an existing soul as version 0: the given text, or the active row of ``bot_soul``;
-    idempotent.
+    idempotent. ``bot_soul`` is clear, so with a vault open the text has to be given.
     """
     seeded = tx.one(queries.version, Soul, version=0)
     if seeded is not None:
         return seeded
+    if content is None and tx.is_sealed:
+        raise Invalid(
+            "bot_soul is clear and this store is sealed",
+            remedy="pass the text as content, and empty the table",
+        )
     text = tx.value(queries.active_bot_soul) if content is None else content
     if text is None:
         raise NotFound(
