@@ -63,8 +63,8 @@ def perdure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Perdure:
     """The command in an empty folder, with nothing set in the environment."""
-    for name in ("PERDURE_STORE", "PERDURE_SUBJECT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("STORE", "SUBJECT", "VAULT", "MASTER", "ACTOR"):
+        monkeypatch.delenv(f"PERDURE_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
     return Perdure(monkeypatch, capsys)

@@ -221,9 +221,10 @@ def test_migrations_are_listed_undone_and_applied(soul: Perdure) -> None:
 
 
 def test_every_operation_has_a_command() -> None:
-    from perdure.cli import drift, souls  # the groups, not the domains
+    from perdure.cli import audit, drift, souls, tokens  # the groups, not the domains
 
-    reached = {call.operation for call in (*drift.CALLS, *souls.CALLS, *souls.MILESTONES)}
+    groups = (audit.CALLS, drift.CALLS, souls.CALLS, souls.MILESTONES, tokens.CALLS)
+    reached = {call.operation for group in groups for call in group}
     reached |= {"drift.current", "drift.at", "drift.history", "souls.current", "souls.at"}  # show
     offered = {f"{domain}.{name}" for domain, face in FACES.items() for name, _ in operations(face)}
     assert offered == reached
