@@ -46,8 +46,9 @@ def loose(*, default: None = None) -> Any:
 def digest(row: Row, *, slice: int, subject: str, key: bytes = b"") -> bytes:
     """Hash a row with its place, so that a changed or moved one is noticed."""
     kind = type(row)
-    nulled = _loose(kind)
-    kept = replace(row, **nulled) if nulled else row
+    kept, nulled = row, _loose(kind)
+    if nulled and any(getattr(row, name) is not None for name in nulled):  # replace() takes 8 µs
+        kept = replace(row, **nulled)
     clear = _canonical.encode((kind.__name__, slice, subject, kept))
     return blake2b(clear, digest_size=DIGEST_BYTES, key=key).digest()
 
