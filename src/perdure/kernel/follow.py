@@ -31,7 +31,7 @@ from .log import (
     verify,
 )
 from .queries import Query
-from .sealing import Keys, Owner
+from .sealing import Keys, owner_behind
 
 if TYPE_CHECKING:
     import asyncio
@@ -157,7 +157,7 @@ def _page(engine: Engine, keys: Keys | None, seen: Mapping[str, int]) -> list[Re
 
 def _recorded(lane: str, entry: Header, keys: Keys | None) -> Recorded:
     """Decode an event; one whose keys are gone is as good as erased."""
-    owner = Owner(entry.subject) if keys is None else keys.owner_of(entry.subject)
+    owner = owner_behind(keys, entry.subject)
     if owner is None:
         recorded = replace(entry, payload=None).recorded()
     else:

@@ -17,8 +17,10 @@ from typing import Any
 
 from perdure.errors import Internal
 
+from . import rows
 from .privacy import Privacy, declared, privacy_of
-from .sealing import Seal
+from .rows import R
+from .sealing import Owner, Seal
 
 _FRAME = '["]'  # none of it is base64
 
@@ -94,6 +96,20 @@ def reopen(model: type, columns: Sequence[Any], seal: Seal) -> list[Any]:
         if stored is not None:
             opened[column.place] = column.reopen(seal, stored, how.kind, id)
     return opened
+
+
+def read(model: type[R], columns: Sequence[Any], *, slice: int, owner: Owner) -> R:
+    """Build the row of an owner from its columns, opened and held against its digest."""
+    seal = owner.seal
+    if seal is None:
+        return rows.read(model, columns, slice=slice, subject=owner.subject)
+    return rows.read(
+        model,
+        [*reopen(model, columns[:-1], seal), columns[-1]],
+        slice=slice,
+        subject=owner.subject,
+        key=seal.digest_key,
+    )
 
 
 def to_text(closed: bytes) -> str:

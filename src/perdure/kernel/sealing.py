@@ -65,6 +65,35 @@ class Keys(Protocol):
         """Say whether ``owner`` would answer from memory, so that a coroutine may ask."""
         ...
 
+    def begin_forgetting(self, subject: str) -> str:
+        """Refuse the subject from now on, and give its handle; a second time, give it again."""
+        ...
+
+    def forgetting(self) -> list[str]:
+        """Give the handles whose forgetting has begun and has not been finished."""
+        ...
+
+    def destroy_keys(self, handle: str) -> None:
+        """Destroy every key of a subject whose forgetting has begun."""
+        ...
+
+    def finish_forgetting(self, handle: str) -> None:
+        """Leave nothing but what refuses the subject."""
+        ...
+
+    def readmit(self, subject: str) -> None:
+        """Let somebody come back who was forgotten: as nobody we know, with a new handle."""
+        ...
+
+    def sign(self, content: bytes) -> bytes:
+        """Sign a receipt."""
+        ...
+
     def close(self) -> None:
         """Forget every key in memory and close the key store."""
         ...
+
+
+def owner_behind(keys: Keys | None, handle: str) -> Owner | None:
+    """Give whose rows and events these are, or None where the keys are gone."""
+    return Owner(handle) if keys is None else keys.owner_of(handle)

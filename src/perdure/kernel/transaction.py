@@ -187,15 +187,7 @@ class Transaction:
         self._session = _ENDED
 
     def _read(self, model: type[R], columns: tuple[Any, ...]) -> R:
-        if self._seal is None:
-            return rows.read(model, columns, slice=self.slice, subject=self.subject)
-        return rows.read(
-            model,
-            [*sealed.reopen(model, columns[:-1], self._seal), columns[-1]],
-            slice=self.slice,
-            subject=self.subject,
-            key=self._seal.digest_key,
-        )
+        return sealed.read(model, columns, slice=self.slice, owner=self._owner)
 
     def _ask(self, query: Query, params: Params) -> Rows:
         return self._session.rows(query, params)  # looked up late: the session ends
