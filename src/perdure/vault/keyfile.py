@@ -67,8 +67,7 @@ class KeyFile:
     def keep(self, vault: bytes, epoch: int | None) -> str:
         """Destroy every key but that of one epoch; without one the file goes as a whole."""
         if epoch is None:
-            if self._path.exists() and self._read()[0] == vault:
-                self._wipe(self._path)
+            self._destroy(vault)
         elif self._read()[1].keys() != {epoch} or self._old.exists():
             self._write(vault, {epoch: self.key(vault, epoch, "")})
         return ""
@@ -138,6 +137,17 @@ class KeyFile:
                 os.link(self._path, self._old)
             draft.replace(self._path)
             self._settle()
+            self._wipe(self._old)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def _destroy(self, vault: bytes) -> None:
+        try:
+            if self._path.exists():
+                if self._read()[0] != vault:
+                    return
+                self._path.rename(self._old)  # half overwritten it would be no key file any more
+                self._settle()
             self._wipe(self._old)
         except OSError as error:
             raise self._unavailable(error) from error
