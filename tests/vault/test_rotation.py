@@ -43,7 +43,7 @@ def test_rotation_moves_every_key_and_touches_no_sealed_data(
     with place.ring() as again:
         check(again, sealed)
         assert status(again).keys_by_epoch == {2: 6}
-        assert rotate(again).epoch == 3
+        assert again.rotate() == 3
         check(again, sealed)
 
 

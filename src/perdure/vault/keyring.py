@@ -23,7 +23,7 @@ from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.queries import Query
 from perdure.kernel.sealing import Owner
 
-from . import envelope, epochs, keystore
+from . import envelope, epochs, keystore, rotation
 from .cache import Cache
 from .envelope import ID_BYTES, KEY_BYTES
 from .epochs import Epochs
@@ -248,11 +248,21 @@ class Keyring(Secret):
         self._change(statements.bury, {"handle": handle})
         keystore.settle(self.engine)
 
+    def rotate(self) -> int:
+        """Move every key to a new epoch of the master key, and give its number."""
+        from . import rotation
+
+        return rotation.rotate(self).epoch
+
     def readmit(self, subject: str) -> None:
         """Let somebody come back who was forgotten: as nobody we know, with a new handle."""
         token = envelope.token(self._token_key, subject)
         if not self._change(statements.readmit, {"token": token}):
             raise NotFound("no forgotten subject has this name", remedy="check the name")
+
+    def rotate(self) -> int:
+        """Move every key to the next epoch of the master key, and give its number."""
+        return rotation.rotate(self).epoch
 
     # -- receipts
 

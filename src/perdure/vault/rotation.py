@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from perdure.errors import Conflict
 from perdure.kernel.engine import Session
 
 from . import epochs, keystore
-from .keyring import Keyring
 from .keystore import PAGE_ROWS, EpochRow, KeyRow, statements
 from .masters import Master
+
+if TYPE_CHECKING:
+    from .keyring import Keyring
 
 Progress = Callable[[str, int, int], None]
 LOCK = "epochs"
