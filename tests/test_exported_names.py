@@ -19,6 +19,7 @@ PACKAGES = [
     "perdure.testing.conformance",
     "perdure.domains.souls",
     "perdure.domains.drift",
+    "perdure.domains.tokens",
 ]
 LATE = ("asyncio", "psycopg", "psycopg_pool", "pytest", "hypothesis", "sqlite3", "http", "email")
 

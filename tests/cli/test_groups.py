@@ -196,7 +196,7 @@ def test_info_says_what_is_there(soul: Perdure) -> None:
 
 def test_a_rebuild_changes_nothing_that_is_sound(voice: Perdure) -> None:
     before = voice.json("drift", "show")
-    assert voice("rebuild").out.startswith("drift, souls: ")
+    assert voice("rebuild").out.startswith("drift, souls, tokens: ")
     assert voice.json("rebuild", "drift", "--fresh")["domains"] == ["drift"]
     assert voice.json("drift", "show") == before
 
@@ -212,11 +212,12 @@ def test_the_doctor_says_what_it_looked_at(soul: Perdure) -> None:
 def test_migrations_are_listed_undone_and_applied(soul: Perdure) -> None:
     assert all(step["is_applied"] for step in soul.json("migrate", "status"))
     assert soul("migrate", "down").code == 2
-    assert "undone souls 0001 souls" in soul("migrate", "down", "--yes").out
+    for name in ("tokens", "souls"):
+        assert f"undone {name} 0001 {name}" in soul("migrate", "down", "--yes").out
     assert "missing" in soul("migrate", "status").out
     code, error = soul.error("souls", "show")
     assert (code, error["remedy"]) == (17, "run 'perdure migrate up'")
-    assert [step["name"] for step in soul.json("migrate", "up")] == ["souls"]
+    assert [step["name"] for step in soul.json("migrate", "up")] == ["souls", "tokens"]
     assert soul("migrate", "up").out == "nothing to be applied\n"
 
 

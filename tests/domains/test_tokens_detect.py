@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import perdure
 from perdure.domains.tokens import Detector, Found, compose, names_detector, structured
-from perdure.domains.tokens.detect import FINDS_A_TEXT_MAX, look_through
+from perdure.domains.tokens.detect import FINDS_A_TEXT_MAX, LOOKS_MAX, look_through
 from perdure.domains.tokens.model import dropped, rewritten, sameness
 from perdure.domains.tokens.names import NAMES_MAX
 from tests.domains.tokens_corpus import PEOPLE, POSITIVES, corpus
@@ -57,6 +57,7 @@ def test_recall_and_precision_over_labelled_texts() -> None:
         ("IBAN de89 3704 0044 0532 0130 00 BIC X", [("iban", "de89 3704 0044 0532 0130 00")]),
         ("4111 1111 1111 1111 12/27 123", [("card", "4111 1111 1111 1111")]),
         ("http://93.184.216.34:80/ and fe80::1:", [("ip", "93.184.216.34"), ("ip", "fe80::1")]),
+        ("abc:12:30, fe80:1:2 and 2001:db8::1::2", []),
         ("text me on 900 12 34", [("phone", "900 12 34")]),
         ("the text 9001234 and 0123456789", []),
     ],
@@ -119,6 +120,15 @@ def test_the_earlier_detector_wins_and_the_rest_is_looked_at_again() -> None:
         ("run", "ef"),
     ]
     assert seen("abcdef", compose(long_runs, middle)) == [("run", "abcdef")]
+
+
+def test_a_detector_that_never_has_enough_is_asked_four_times() -> None:
+    def next_letter(text: str) -> Iterable[Found]:
+        return [Found(match.start(), match.end(), "one") for match in re.finditer("[a-z]", text)][
+            :1
+        ]
+
+    assert len(seen("abcdefgh", next_letter)) == LOOKS_MAX == 4
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ _CALLED = re.compile(rf"{_BEFORE}\(?\d(?:{_LOOSE}{{0,2}}\d){{5,14}}+{_AFTER}", r
 _CALLING = re.compile(
     r"""(?:\b(?:tel|telephone|telefon|tel[eé]fono|t[eé]l[eé]phone|t[eé]l|phone|cell|cellphone
     |mobile|mobil|handy|m[oó]vil|fax|whats\s?app|call|calls|called|ring|dial
-    |(?:text|sms)(?=\s(?:me|us|him|her|them)\b)|hotline|landline|phoned|rufnummer|telefoon|тел|телефон|мобильный)\b
+    |(?:text|sms)(?=\s(?:me|us|him|her|them)\b)|hotline|landline|phoned|rufnummer
+    |telefoon|тел|телефон|мобильный)\b
     |电话|電話|手机|手機|携帯|전화|핸드폰)
     (?:\W{1,3}(?:me|us|him|her|them|number|numbers|no|nr|num[eé]ro|n[uú]mero|nummer|is|at|on|under
     |ist|est|es|my|the|number's|unter|au|al)\b){0,4}\W{0,3}\Z""",
