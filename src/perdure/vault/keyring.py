@@ -248,12 +248,6 @@ class Keyring(Secret):
         self._change(statements.bury, {"handle": handle})
         keystore.settle(self.engine)
 
-    def rotate(self) -> int:
-        """Move every key to a new epoch of the master key, and give its number."""
-        from . import rotation
-
-        return rotation.rotate(self).epoch
-
     def readmit(self, subject: str) -> None:
         """Let somebody come back who was forgotten: as nobody we know, with a new handle."""
         token = envelope.token(self._token_key, subject)
