@@ -13,6 +13,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 from unittest.mock import patch
 
@@ -22,6 +23,7 @@ import perdure
 from perdure.errors import Tampered
 from perdure.kernel import chain
 from perdure.ops import Witness, verify, witness
+from perdure.vault import KeyFile, Vault
 from tests.integrity.places import Place, PostgresPlace, SqlitePlace
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -42,18 +44,26 @@ class Log(MemoryAdapter):
     told = "payload"  # the column that says something
     when = "at"
     is_deep = False
+    is_sealed = False
     slot: ClassVar[tuple[str, ...]] = ("id", "at", "hash")
 
     def setup(self) -> None:
         self._place = self.place_of()
+        self._vault: Vault | None = None
+        if self.is_sealed:  # the keys are where the attacker is not
+            keys = self._keys = TemporaryDirectory(prefix="perdure-agmi-keys-")
+            master = KeyFile(f"{keys.name}/master.key")
+            self._vault = Vault(f"{keys.name}/keys.db", master=master, create=True)
         self._names: dict[str, str] = {}
         self._witness: Witness | None = None
 
     def teardown(self) -> None:
         self._place.remove()
+        if self.is_sealed:
+            self._keys.cleanup()
 
     def _open(self) -> perdure.Store:
-        return perdure.open(self._place.target)
+        return perdure.open(self._place.target, vault=self._vault)
 
     # -- through the API
 
@@ -195,13 +205,6 @@ class Log(MemoryAdapter):
         self._place.restore()
 
 
-class PostgresLog(Log):
-    """The same in PostgreSQL."""
-
-    name = "perdure-log-postgres"
-    place_of = PostgresPlace
-
-
 class Rows(Log):
     """The rows of a soul's versions. A missing row is seen by `verify` alone, not by a reader."""
 
@@ -293,6 +296,34 @@ class Recomputed(Log):
             "update perdure_streams set version = :version, hash = :hash where subject = :subject",
             {"subject": self._names[ADA], "version": len(records), "hash": previous},
         )
+
+
+class Sealed(Log):
+    """A log that a vault seals."""
+
+    name = "perdure-log-sealed"
+    is_sealed = True
+
+
+class SealedPostgres(Sealed):
+    """The same in PostgreSQL."""
+
+    name = "perdure-log-sealed-postgres"
+    place_of = PostgresPlace
+
+
+class SealedRows(Rows):
+    """Rows that a vault seals, with digests that need a key."""
+
+    name = "perdure-rows-sealed"
+    is_sealed = True
+
+
+class SealedRecomputed(Recomputed):
+    """Who knows the chain, but not the keys."""
+
+    name = "perdure-log-sealed-recomputed"
+    is_sealed = True
 
 
 class Unwitnessed(Log):

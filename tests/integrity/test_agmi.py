@@ -53,7 +53,7 @@ def check(tmp_path: Path, adapter: str) -> Checked:
     )
 
 
-@pytest.mark.parametrize("adapter", ["Log", "PostgresLog"])
+@pytest.mark.parametrize("adapter", ["Log", "Sealed", "SealedPostgres"])
 def test_every_edit_of_the_log_is_rejected(tmp_path: Path, adapter: str) -> None:
     checked = check(tmp_path, adapter)
     assert checked.verdicts == dict.fromkeys(EDITS, "REJECTED"), checked.table
@@ -62,8 +62,11 @@ def test_every_edit_of_the_log_is_rejected(tmp_path: Path, adapter: str) -> None
     assert "when the witness was written" in checked.reasons["T9"]
 
 
-def test_every_edit_of_the_rows_is_reported_and_most_are_refused_on_read(tmp_path: Path) -> None:
-    checked = check(tmp_path, "Rows")
+@pytest.mark.parametrize("adapter", ["Rows", "SealedRows"])
+def test_every_edit_of_the_rows_is_reported_and_most_are_refused_on_read(
+    tmp_path: Path, adapter: str
+) -> None:
+    checked = check(tmp_path, adapter)
     assert checked.verdicts == dict.fromkeys(EDITS, "REPORTED"), checked.table
     assert checked.code == 0
     assert checked.refused(BY_VERIFY) == ["T2", "T3", "T9"]  # no row is there to be looked at
@@ -75,6 +78,12 @@ def test_whoever_recomputes_the_chain_is_seen_by_the_witness_but_for_what_he_add
     checked = check(tmp_path, "Recomputed")
     assert [edit for edit in EDITS if checked.verdicts[edit] != "REJECTED"] == ["T5"]
     assert checked.refused(ON_READ) == []
+
+
+def test_whoever_recomputes_the_chain_of_a_sealed_log_can_add_nothing(tmp_path: Path) -> None:
+    checked = check(tmp_path, "SealedRecomputed")
+    assert checked.verdicts == dict.fromkeys(EDITS, "REJECTED"), checked.table
+    assert checked.refused(ON_READ) == ["T1", "T4", "T5", "T6", "T7"]
 
 
 def test_without_a_witness_an_older_copy_is_accepted(tmp_path: Path) -> None:
