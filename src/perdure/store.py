@@ -22,6 +22,7 @@ from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
 from perdure.kernel.clock import microseconds
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.follow import AsyncLog, Log
+from perdure.kernel.forgets import AsyncForgets, Forgets
 from perdure.kernel.operations import Async, Face, M, Runner, Sync
 from perdure.kernel.sealing import Keys
 from perdure.kernel.units import Context
@@ -115,7 +116,7 @@ class AsyncSubject(Domains[Async]):
         return cast(T, await write_async(self._engine, self._context, function))
 
 
-class Store(Subject):
+class Store(Subject, Forgets):
     """An open database. Its own domains are those of the subject it was opened for."""
 
     def __init__(self, engine: Engine, context: Context) -> None:
@@ -158,7 +159,7 @@ class Store(Subject):
         self.close()
 
 
-class AsyncStore(AsyncSubject):
+class AsyncStore(AsyncSubject, AsyncForgets):
     """An open database for coroutines."""
 
     def __init__(self, engine: Engine, context: Context) -> None:

@@ -8,18 +8,21 @@ open at once; the one used longest ago is closed first, never one in use.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
-from perdure.errors import Unavailable
-from perdure.kernel.engine import Engine, Session, Unit
+from perdure.errors import Tampered, Unavailable
+from perdure.kernel import forgetting
+from perdure.kernel.engine import Cleaned, Engine, Session, Unit
 
 from .guards import Guard
+from .shredding import settle, shred
 from .sqlite import SqliteEngine
 from .sqlite_background import POLL_SECONDS
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FILES_OPEN_MAX = 64
 CORE = "core"
+FILE, GONE = "memory.sqlite", "memory.sqlite-gone"
+USED_SECONDS_MAX = 10.0
 Prepare = Callable[[Engine], None]
 
 
@@ -70,7 +75,7 @@ class FolderEngine:
             pass
 
     def write(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
-        with self._use(_key(subject)) as engine:
+        with self._use(_key(subject), subject) as engine:
             return engine.write(subject, self._guard.around(unit))
 
     async def write_async(self, subject: str, unit: Unit[T], *, is_repeatable: bool = False) -> T:
@@ -80,14 +85,15 @@ class FolderEngine:
         if loop not in self._gates:
             self._gates[loop] = asyncio.Semaphore(FILES_OPEN_MAX)
         async with self._gates[loop]:
-            with self._use(_key(subject)) as engine:
+            with self._use(_key(subject), subject) as engine:
                 return await engine.write_async(subject, self._guard.around(unit))
 
     def read(self, subject: str, unit: Unit[T]) -> T:
         """Read a subject's file; where there is none, the empty core answers and none is made."""
         key = _key(subject)
-        is_known = key in self._open or self._path(key).exists()
-        with self._use(key if is_known else CORE) as engine:
+        if not self._path(key).exists():
+            key = CORE
+        with self._use(key, subject) as engine:
             return engine.read(subject, unit)
 
     def administer(self, unit: Unit[T]) -> T:
@@ -98,7 +104,7 @@ class FolderEngine:
     @contextmanager
     def transaction(self, subject: str) -> Iterator[Session]:
         with (
-            self._use(_key(subject)) as engine,
+            self._use(_key(subject), subject) as engine,
             engine.transaction(subject) as session,
             self._guard.unit(),
         ):
@@ -106,9 +112,51 @@ class FolderEngine:
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
         """Give every file of the folder with its name, one at a time."""
-        for key in (CORE, *sorted(path.name for path in (self.root / "agents").glob("*"))):
+        agents = (path.parent.name for path in (self.root / "agents").glob(f"*/{FILE}"))
+        for key in (CORE, *sorted(agents)):
             with self._use(key) as engine:
                 yield key, engine
+
+    @contextmanager
+    def home(self, subject: str) -> Iterator[tuple[str, Engine | None]]:
+        key = _key(subject)
+        if not self._path(key).exists():
+            yield key, None
+            return
+        with self._use(key) as engine:
+            yield key, engine
+
+    def clean(self, subject: str, tables: Sequence[str]) -> Cleaned:
+        """Overwrite and remove the subject's file; who has it open sees that it is gone."""
+        key = _key(subject)
+        self._withdraw(key)
+        folder = self._path(key).parent
+        if folder.exists():
+            with suppress(FileNotFoundError):  # a run that was killed had renamed it
+                self._path(key).rename(folder / GONE)
+                settle(folder)
+            for file in folder.iterdir():
+                shred(file)
+            folder.rmdir()
+            settle(folder.parent)
+        with self._use(CORE) as core:
+            core.clean("", tables)
+        return Cleaned(removed=(key,))
+
+    def _withdraw(self, key: str) -> None:
+        """Close a file once nobody in this process is using it."""
+        deadline = time.monotonic() + USED_SECONDS_MAX
+        while True:
+            with self._lock:
+                if key not in self._uses:
+                    if key in self._open:
+                        self._open.pop(key).close()
+                    return
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    "a unit of work still uses the subject's file", remedy="end it, then retry"
+                )
+            time.sleep(POLL_SECONDS)
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         with self._lock:
@@ -136,10 +184,13 @@ class FolderEngine:
             engine.close()
 
     @contextmanager
-    def _use(self, key: str) -> Iterator[SqliteEngine]:
-        engine = self._take(key)
+    def _use(self, key: str, subject: str = "") -> Iterator[SqliteEngine]:
+        engine = self._take(key, subject)
         try:
             yield engine
+        except (Tampered, Unavailable):
+            self._refuse_forgotten(key, subject)
+            raise
         finally:
             with self._lock:
                 self._uses[key] -= 1
@@ -147,12 +198,14 @@ class FolderEngine:
                     del self._uses[key]
                 self._close_surplus()
 
-    def _take(self, key: str) -> SqliteEngine:
+    def _take(self, key: str, subject: str) -> SqliteEngine:
         self._guard.check()
         with self._lock:
             self._guard.refuse_closed()  # meanwhile
+            if key not in self._open or not self._path(key).exists():
+                self._refuse_forgotten(key, subject)
             if key not in self._open:
-                self._open[key] = self._opened(key)
+                self._open[key] = self._opened(key, subject)
             self._open.move_to_end(key)
             self._uses[key] = self._uses.get(key, 0) + 1
             return self._open[key]
@@ -163,13 +216,19 @@ class FolderEngine:
         for key in unused[: max(0, len(self._open) - FILES_OPEN_MAX)]:
             self._open.pop(key).close()
 
+    def _refuse_forgotten(self, key: str, subject: str) -> None:
+        """Ask the core whether a subject may have a file; an engine without a schema has none."""
+        if subject and key != CORE and self._prepare is not None:
+            forgetting.refuse(self, subject)
+
     def _path(self, key: str) -> Path:
         if key == CORE:
             return self.root / "core.db"
-        return self.root / "agents" / key / "memory.sqlite"
+        return self.root / "agents" / key / FILE
 
-    def _opened(self, key: str) -> SqliteEngine:
+    def _opened(self, key: str, subject: str) -> SqliteEngine:
         path = self._path(key)
+        is_new = not path.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -181,6 +240,8 @@ class FolderEngine:
         if self._prepare is not None:
             try:
                 self._prepare(engine)
+                if is_new:
+                    self._refuse_forgotten(key, subject)  # meanwhile
             except BaseException:
                 engine.close()
                 raise
@@ -197,7 +258,7 @@ class FolderEngine:
             seen, has_changed = found, found != seen
 
     def _changes(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        for wal in (self.root / "core.db-wal", *(self.root / "agents").glob("*/memory.sqlite-wal")):
+        for wal in (self.root / "core.db-wal", *(self.root / "agents").glob(f"*/{FILE}-wal")):
             with suppress(OSError):  # it was closed between the look and the stat
                 state = wal.stat()
                 yield str(wal), (state.st_mtime_ns, state.st_size)

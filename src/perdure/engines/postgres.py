@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -22,11 +22,12 @@ from psycopg.types.string import TextLoader
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from perdure.errors import PerdureError, Unavailable
-from perdure.kernel.engine import Engine, Params, Rows, Session, Unit
+from perdure.kernel.engine import Cleaned, Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 
 from .guards import Guard
 from .postgres_errors import is_passing, outcome, translate
+from .postgres_vacuum import LEFT, vacuum
 
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -196,6 +197,16 @@ class PostgresEngine:
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
         return (("", self),)
+
+    def home(self, subject: str) -> AbstractContextManager[tuple[str, Engine]]:
+        return nullcontext(("", self))
+
+    def clean(self, subject: str, tables: Sequence[str]) -> Cleaned:
+        """Vacuum what this login may; the bytes of dead rows stay until they are written over."""
+        self._guard.check()
+        with self._pool.connection() as connection:
+            vacuum(connection, tables)
+        return Cleaned(not_reached=LEFT if tables else ())
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._watchers.append(wake)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from perdure.errors import (
     TooLarge,
     Unavailable,
 )
-from perdure.kernel.engine import Engine, Params, Rows, Session, Unit
+from perdure.kernel.engine import Cleaned, Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 
 from .groups import WriteGroups
@@ -205,6 +205,14 @@ class SqliteEngine:
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
         return (("", self),)
+
+    def home(self, subject: str) -> AbstractContextManager[tuple[str, Engine]]:
+        return nullcontext(("", self))
+
+    def clean(self, subject: str, tables: Sequence[str]) -> Cleaned:
+        if self.path is not None:
+            self.checkpoint()
+        return Cleaned()
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         self.watchers.append(wake)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from .queries import Query
@@ -16,6 +17,14 @@ T = TypeVar("T")
 Params = Mapping[str, Any]
 Rows = Sequence[tuple[Any, ...]]
 Unit = Callable[["Session"], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What an engine did behind deleted rows: databases it removed, and what it can not reach."""
+
+    removed: Sequence[str] = ()
+    not_reached: Sequence[str] = ()
 
 
 class Session(Protocol):
@@ -83,6 +92,17 @@ class Engine(Protocol):
 
     def databases(self) -> Iterable[tuple[str, Engine]]:
         """Give each database behind this engine with its name; '' is the only one."""
+        ...
+
+    def home(self, subject: str) -> AbstractContextManager[tuple[str, Engine | None]]:
+        """Give the name of a subject's database, and the database: None while there is none."""
+        ...
+
+    def clean(self, subject: str, tables: Sequence[str]) -> Cleaned:
+        """Leave nothing of the rows that were deleted: they were all the subject had.
+
+        What can not be reached now raises Unavailable; repeating it goes on.
+        """
         ...
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:

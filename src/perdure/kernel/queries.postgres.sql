@@ -10,6 +10,31 @@ select version, "position" from perdure_append(
 -- Differs because: the application role may not change the log; a function of its owner may.
 select perdure_erase(cast(:slice as smallint), :subject, :stream, :after, :upto);
 
+-- name: holdings (login)
+-- Differs because: the catalogue has other names, and tables have roles that may delete from them.
+select t.relname, o.attname, case
+    when has_table_privilege('perdure_app', t.oid, 'delete') then 'app'
+    when has_table_privilege('service_role', t.oid, 'delete') then 'service'
+    else 'owner' end, r.relname
+from pg_class t
+join pg_attribute s on s.attrelid = t.oid and s.attname = 'slice' and not s.attisdropped
+join pg_attribute o on o.attrelid = t.oid and o.attname in ('subject', 'user_id')
+  and not o.attisdropped
+left join pg_constraint f on f.conrelid = t.oid and f.contype = 'f' and f.conparentid = 0
+left join pg_class r on r.oid = f.confrelid
+where t.relnamespace = to_regnamespace(current_schema()) and t.relkind in ('r', 'p')
+  and not t.relispartition and t.relowner = to_regrole('perdure_owner')
+  and t.relname not in ('perdure_events', 'perdure_streams', 'perdure_tombstones')
+order by t.relname, o.attname;
+
+-- name: table_columns (login)
+-- Differs because: the catalogue has other names.
+select a.attname, coalesce(array_position(i.indkey::smallint[], a.attnum) + 1, 0)
+from pg_attribute a
+left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+where a.attrelid = to_regclass(:table) and a.attnum > 0 and not a.attisdropped
+order by a.attnum;
+
 -- name: partitions
 -- Differs because: only PostgreSQL has partitions.
 select count(*) from pg_inherits where inhparent = to_regclass('perdure_events');

@@ -79,6 +79,85 @@ where slice = :slice and subject = :subject and stream = :stream and version <= 
 order by version desc
 limit 1;
 
+-- name: tombstone
+select at, counts, receipt, done from perdure_tombstones where slice = :slice and subject = :subject;
+
+-- name: save_tombstone
+insert into perdure_tombstones (slice, subject, at) values (:slice, :subject, :at)
+on conflict (slice, subject) do nothing;
+
+-- name: note_erased
+update perdure_tombstones set counts = :counts where slice = :slice and subject = :subject;
+
+-- name: draft_receipt
+update perdure_tombstones set receipt = :receipt
+where slice = :slice and subject = :subject and receipt is null;
+
+-- name: save_receipt
+update perdure_tombstones set receipt = :receipt, done = true
+where slice = :slice and subject = :subject and not done;
+
+-- name: drop_tombstone (owner)
+delete from perdure_tombstones where slice = :slice and subject = :subject;
+
+-- name: tombstones (reader)
+select slice, subject, receipt, done from perdure_tombstones
+where (slice, subject) > (:after, :after_subject)
+order by slice, subject
+limit :most;
+
+-- name: holdings (login)
+-- Tables with rows of a subject, the subject's column, the role that may delete them, and the
+-- tables they refer to. The log and the tombstones stay.
+select t.name, o.name, 'app', r."table"
+from sqlite_schema t
+join pragma_table_info(t.name) s on s.name = 'slice'
+join pragma_table_info(t.name) o on o.name in ('subject', 'user_id')
+left join pragma_foreign_key_list(t.name) r
+where t.type = 'table'
+  and t.name not in ('perdure_events', 'perdure_streams', 'perdure_tombstones')
+order by t.name, o.name;
+
+-- name: has_rows
+select exists (select 1 from {table} where slice = :slice and {owner} = :subject);
+
+-- name: forget_rows
+delete from {table} where slice = :slice and {owner} = :subject and ({key}) in (
+  select {key} from {table} where slice = :slice and {owner} = :subject limit :most)
+returning 1;
+
+-- name: count_payloads
+select count(*) from perdure_events
+where slice = :slice and subject = :subject and stream = :stream
+  and version > :after and version <= :upto and payload is not null;
+
+-- name: heads_of
+select stream, version, hash from perdure_streams
+where slice = :slice and subject = :subject
+order by stream;
+
+-- name: end_of (reader)
+select c.position, e.hash
+from perdure_slices c
+join perdure_events e on e.slice = c.slice and e.position = c.position
+where c.slice = :slice;
+
+-- name: version_of
+select version, at from perdure_events
+where slice = :slice and subject = :subject and stream = :stream and id = :id;
+
+-- name: drop_snapshots
+delete from perdure_snapshots
+where slice = :slice and subject = :subject and stream = :stream and version >= :version;
+
+-- name: blank_outcomes
+-- A key stays used; what its unit returned is gone.
+update perdure_outcomes set result = ''
+where slice = :slice and subject = :subject and at >= :at;
+
+-- name: table_columns (login)
+select name, pk from pragma_table_info(:table) order by cid;
+
 -- name: heads (reader)
 select slice, position from perdure_slices order by slice;
 

@@ -81,6 +81,10 @@ class Keys(Protocol):
         """Leave nothing but what refuses the subject."""
         ...
 
+    def rotate(self) -> int:
+        """Move every key to a new epoch of the master key, and give its number."""
+        ...
+
     def readmit(self, subject: str) -> None:
         """Let somebody come back who was forgotten: as nobody we know, with a new handle."""
         ...

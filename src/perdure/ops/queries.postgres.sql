@@ -1,13 +1,5 @@
 -- Only what differs from queries.sql.
 
--- name: table_columns (login)
--- Differs because: the catalogue has other names.
-select a.attname, coalesce(array_position(i.indkey::smallint[], a.attnum) + 1, 0)
-from pg_attribute a
-left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
-where a.attrelid = to_regclass(:table) and a.attnum > 0 and not a.attisdropped
-order by a.attnum;
-
 -- name: has_table (login)
 -- Differs because: the catalogue has other names.
 select count(*) from pg_class where oid = to_regclass(:table);

@@ -71,9 +71,6 @@ where slice = :slice and {owner} > :after and not exists (
 order by {owner}
 limit :most;
 
--- name: table_columns (login)
-select name, pk from pragma_table_info(:table) order by cid;
-
 -- name: stored_rows (owner)
 select {key}, {columns} from {table}
 where slice = :slice and {owner} = :subject {beyond}

@@ -13,6 +13,7 @@ create table if not exists perdure_tombstones (
   subject text     not null,
   at      bigint   not null,
   counts  jsonb    not null default '{}',  -- rows erased, by table
+  receipt text,
   done    boolean  not null default false,
   primary key (slice, subject)
 ) /* partition */;

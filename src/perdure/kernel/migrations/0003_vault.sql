@@ -10,6 +10,7 @@ create table if not exists perdure_tombstones (
   subject text    not null,
   at      integer not null,
   counts  text    not null default '{}' check (json_valid(counts)),  -- rows erased, by table
+  receipt text,
   done    integer not null default 0 check (done in (0, 1)),
   primary key (slice, subject)
 ) strict, without rowid;

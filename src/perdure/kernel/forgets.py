@@ -1,0 +1,93 @@
+"""The verbs of forgetting, as a store offers them to sync callers and to coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from . import forgetting, values
+from .engine import Engine
+from .forgetting import Run
+from .progress import Progress, quiet
+from .receipts import Receipt
+from .units import Context
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Forgets:
+    """What a store can forget, and who it has forgotten."""
+
+    def __init__(self, engine: Engine, context: Context) -> None:
+        self._engine, self._context = engine, context
+
+    def forget(self, subject: str, *, rotate: bool = False, progress: Progress = quiet) -> Receipt:
+        """Forget a subject for good: its keys, its rows, its payloads; give the receipt.
+
+        Interrupted, it goes on when it is called again. ``rotate`` also changes the master key, so
+        that older copies of the key store open nothing; it takes every key in hand once.
+        """
+        place = forgetting.begin(self._engine, self._context.keys, _subject(subject))
+        return forgetting.run(self._run(place, progress, rotate=rotate))
+
+    def finish_forgetting(self, *, progress: Progress = quiet) -> list[Receipt]:
+        """Go on with all that was begun and not finished, whoever it was for."""
+        places = forgetting.unfinished(self._engine, self._context.keys)
+        return [forgetting.run(self._run(place, progress, rotate=False)) for place in places]
+
+    def receipts(self) -> list[Receipt]:
+        """Give the receipt of everybody this store has forgotten."""
+        return list(forgetting.receipts(self._engine))
+
+    def is_forgotten(self, subject: str) -> bool:
+        """Say whether a subject was forgotten, or is being forgotten."""
+        return forgetting.is_forgotten(self._engine, self._context.keys, _subject(subject))
+
+    def readmit(self, subject: str) -> None:
+        """Let somebody come back who was forgotten. Nothing that was erased comes back."""
+        forgetting.readmit(self._engine, self._context.keys, _subject(subject))
+
+    def _run(self, place: forgetting.Place, progress: Progress, *, rotate: bool) -> Run:
+        return Run(place, self._context.clock, progress, is_rotating=rotate)
+
+
+class AsyncForgets:
+    """The same for coroutines: same names, awaited."""
+
+    _engine: Engine
+    _context: Context
+
+    async def forget(
+        self, subject: str, *, rotate: bool = False, progress: Progress = quiet
+    ) -> Receipt:
+        """Forget a subject for good; ``progress`` is called in another thread."""
+        return await self._away(Forgets.forget, subject, rotate=rotate, progress=progress)
+
+    async def finish_forgetting(self, *, progress: Progress = quiet) -> list[Receipt]:
+        """Go on with all that was begun and not finished, whoever it was for."""
+        return await self._away(Forgets.finish_forgetting, progress=progress)
+
+    async def receipts(self) -> list[Receipt]:
+        """Give the receipt of everybody this store has forgotten."""
+        return await self._away(Forgets.receipts)
+
+    async def is_forgotten(self, subject: str) -> bool:
+        """Say whether a subject was forgotten, or is being forgotten."""
+        return await self._away(Forgets.is_forgotten, subject)
+
+    async def readmit(self, subject: str) -> None:
+        """Let somebody come back who was forgotten. Nothing that was erased comes back."""
+        await self._away(Forgets.readmit, subject)
+
+    async def _away(
+        self, verb: Callable[Concatenate[Forgets, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        import asyncio
+
+        own = Forgets(self._engine, self._context)
+        return await asyncio.to_thread(verb, own, *args, **kwargs)
+
+
+def _subject(subject: str) -> str:
+    return values.name_of("the subject", subject, characters_max=values.SUBJECT_CHARACTERS_MAX)
