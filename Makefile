@@ -14,6 +14,8 @@ PROGRAMS := pgbouncer zsh fish strace
 BIN := .venv/bin
 READY := .venv/.ready
 READY_BENCH := .venv-bench/.ready
+# The apsw that encrypts. It has the name of the other, so it lies apart; tests put it in front.
+READY_AT_REST := .venv/at-rest/.ready
 GATED := src/perdure/kernel/*,src/perdure/engines/*,src/perdure/vault/*
 # Pages that a type checker alone reads (tests/typing) and the package.
 TYPED := src $(wildcard tests/typing)
@@ -28,17 +30,17 @@ help:
 	@echo 'make quick   the suite without the markers slow and soak'
 	@echo 'make lint | types | coverage | format | bench | pins | clean'
 
-setup: $(READY)
+setup: $(READY) $(READY_AT_REST)
 
 run: $(READY)
 	@$(BIN)/perdure demo
 
 test: lint types suite coverage
 
-quick: $(READY)
+quick: $(READY) $(READY_AT_REST)
 	$(BIN)/pytest -n $(JOBS) -m 'not slow and not soak' $(ARGS)
 
-suite: $(READY) programs
+suite: $(READY) $(READY_AT_REST) programs
 	@rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report= $(ARGS)
 
@@ -84,6 +86,12 @@ $(READY): requirements-dev.txt pyproject.toml
 $(READY_BENCH): requirements-bench.txt pyproject.toml
 	$(call install,.venv-bench,requirements-bench.txt)
 
+$(READY_AT_REST): requirements-at-rest.txt $(READY)
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
+		--target $(@D) -r requirements-at-rest.txt
+	@touch $@
+
 # Real programs where they can be had; elsewhere the tests that drive them skip and say why.
 programs:
 	@missing=; for p in $(PROGRAMS); do \
@@ -103,6 +111,8 @@ pins: $(READY)
 	$(COMPILE) pyproject.toml requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) -c requirements-dev.txt pyproject.toml requirements-bench.in \
 		-o requirements-bench.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+		requirements-at-rest.in -o requirements-at-rest.txt
 
 clean:
 	rm -rf .venv .venv-bench build dist htmlcov .coverage .coverage.* .hypothesis \

@@ -500,10 +500,13 @@ def no_machine_is_named(tree: Tree) -> Iterator[Complaint]:
     {"requirements-dev.txt": "--find-links x\napsw==1 \\\n    --hash=sha256:0\n"},
     {"requirements-dev.txt": "apsw @ https://example.org/apsw.whl \\\n    --hash=sha256:0\n"},
     {"requirements-dev.txt": "apsw>=1 \\\n    --hash=sha256:0\n"},
-    sound={f"requirements-{one}.txt": "a==1 \\\n    --hash=sha256:0\n" for one in ("dev", "bench")},
+    sound={
+        f"requirements-{one}.txt": "a==1 \\\n    --hash=sha256:0\n"
+        for one in ("dev", "bench", "at-rest")
+    },
 )
 def pins_have_hashes_and_no_hosts(tree: Tree) -> Iterator[Complaint]:
-    for path in ("requirements-dev.txt", "requirements-bench.txt"):
+    for path in (f"requirements-{one}.txt" for one in ("dev", "bench", "at-rest")):
         if path not in tree:
             yield Complaint(path, 0, "is missing: `make pins`")
         text = re.sub(r"(?m)^\s*#.*\n", "", tree.get(path, "")).replace("\\\n", " ")

@@ -31,7 +31,8 @@ class FileKey:
         if not hasattr(apsw, "mc_version"):
             raise Invalid(
                 "the apsw that is installed can not encrypt files",
-                remedy="pip uninstall apsw, then pip install --no-deps apsw-sqlite3mc",
+                remedy="pip uninstall apsw,"
+                " then pip install --no-deps --force-reinstall apsw-sqlite3mc",
             )
         key = _fetched(source)
         if not isinstance(key, bytes) or len(key) != KEY_BYTES:

@@ -7,20 +7,21 @@ given its name. PostgreSQL has a tool of its own for this: pg_dump.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from perdure.engines.choose import KeySource
 from perdure.engines.folder import FolderEngine
 from perdure.engines.sqlite import SqliteEngine
-from perdure.errors import Conflict, Invalid, Tampered, Unavailable
+from perdure.engines.sqlite_atrest import FileKey
+from perdure.errors import Invalid, Tampered
 from perdure.kernel.engine import Session
+from perdure.kernel.progress import Progress, quiet
+from perdure.portable.drafts import drafted, refuse_existing, settle
 from perdure.store import Store
 
-from .places import Progress, quiet, slices
+from .places import slices
 from .report import Mark
 from .tables import statements
 from .verify import ends
@@ -39,8 +40,17 @@ class Copied:
     slices: dict[str, Mark]
 
 
-def copy(store: Store, target: str | Path, *, progress: Progress = quiet) -> Copied:
-    """Copy a file or a folder to a new place; ``progress`` hears of pages, file by file."""
+def copy(
+    store: Store,
+    target: str | Path,
+    *,
+    progress: Progress = quiet,
+    at_rest: KeySource | None = None,
+) -> Copied:
+    """Copy a file or a folder to a new place; ``progress`` hears of pages, file by file.
+
+    A copy is encrypted like its store; ``at_rest`` gives it a key of its own.
+    """
     engine, path = store.engine, Path(target)
     if engine.dialect != "sqlite":
         raise Invalid(
@@ -48,15 +58,15 @@ def copy(store: Store, target: str | Path, *, progress: Progress = quiet) -> Cop
             value=engine.dialect,
             remedy=f"use its own tool: {PG_DUMP}",
         )
-    _refuse_existing(path)
-    with _beside(path) as draft:
+    key = None if at_rest is None else FileKey(at_rest)
+    refuse_existing(path, BESIDE)
+    with drafted(path, "copy", BESIDE) as draft:
         if isinstance(engine, FolderEngine):
-            done = _folder(engine, draft, progress)
+            done = _folder(engine, draft, progress, key)
         else:
             assert isinstance(engine, SqliteEngine)
-            done = _file("", engine, draft, progress)
-        size = sum(_durable(one) for one in _files(draft))
-        _name(draft, path)
+            done = _file("", engine, draft, progress, key)
+        size = settle(draft, path)
     return Copied(path, done.files, size, done.slices)
 
 
@@ -66,24 +76,26 @@ class _Done:
     slices: dict[str, Mark]
 
 
-def _folder(engine: FolderEngine, draft: Path, progress: Progress) -> _Done:
+def _folder(engine: FolderEngine, draft: Path, progress: Progress, key: FileKey | None) -> _Done:
     done = _Done(0, {})
     for name, database in engine.databases():
         assert isinstance(database, SqliteEngine)
         assert database.path is not None
         place = draft / database.path.relative_to(engine.root)
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        one = _file(name, database, place, progress)
+        one = _file(name, database, place, progress, key)
         done = _Done(done.files + 1, done.slices | one.slices)
     return done
 
 
-def _file(name: str, source: SqliteEngine, place: Path, progress: Progress) -> _Done:
+def _file(
+    name: str, source: SqliteEngine, place: Path, progress: Progress, key: FileKey | None
+) -> _Done:
     """Copy one file and verify it: as new as when we began, and nothing but what was written."""
     before = dict(ends(source))
     os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    source.copy_to(place, partial(progress, name or place.name))
-    copied = SqliteEngine(place)
+    source.copy_to(place, partial(progress, name or place.name), key=key)
+    copied = SqliteEngine(place, key=key or source.key)
     try:
         after = dict(ends(copied))
         for slice in sorted({*before, *after, *slices(copied)}):
@@ -117,73 +129,3 @@ def _shape(slice: int, session: Session) -> tuple[int, int, int]:
 def _hash(slice: int, position: int, session: Session) -> bytes | None:
     rows = session.rows(statements.event_at, {"slice": slice, "position": position})
     return bytes(rows[0][0]) if rows else None
-
-
-# -- names and disks
-
-
-def _refuse_existing(path: Path) -> None:
-    for one in (path, *(Path(f"{path}{suffix}") for suffix in BESIDE)):
-        if one.exists() or one.is_symlink():
-            raise Conflict(f"{one} exists", value=str(one), remedy="name a place where nothing is")
-    if not path.absolute().parent.is_dir():
-        raise Invalid(
-            f"there is no folder {path.absolute().parent}", value=str(path), remedy="make it first"
-        )
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a place for the draft, which is gone afterwards whatever happens."""
-    draft = path.absolute().with_name(f".{path.name}.perdure-copy")
-    _remove(draft)  # what a killed copy left
-    try:
-        yield draft
-    except OSError as error:
-        raise Unavailable(
-            f"{error.filename or draft} can not be written ({error.strerror})",
-            value=str(draft),
-            remedy="make space or check permissions, then copy again",
-        ) from error
-    finally:
-        _remove(draft)
-
-
-def _remove(draft: Path) -> None:
-    if draft.is_dir() and not draft.is_symlink():
-        shutil.rmtree(draft)
-    for suffix in ("", *BESIDE):
-        Path(f"{draft}{suffix}").unlink(missing_ok=True)
-
-
-def _files(draft: Path) -> Iterator[Path]:
-    """Give files before the folders that hold them."""
-    if draft.is_dir():
-        for one in sorted(draft.iterdir()):
-            yield from _files(one)
-    yield draft
-
-
-def _durable(path: Path) -> int:
-    """Flush a file or a folder; return a file's size."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    return 0 if path.is_dir() else path.stat().st_size
-
-
-def _name(draft: Path, path: Path) -> None:
-    """Give the draft its name, never over something that came there meanwhile."""
-    give: Callable[[Path, Path], None] = os.rename if draft.is_dir() else os.link
-    try:
-        give(draft, path)
-    except FileExistsError:
-        raise Conflict(f"{path} exists", value=str(path), remedy="name another place") from None
-    except OSError:
-        if draft.is_dir():
-            raise
-        draft.rename(path)  # a file system without hard links
-    with suppress(FileNotFoundError):
-        _durable(path.absolute().parent)
