@@ -113,12 +113,17 @@ class Header:
         """Say whether the payload is the one that was hashed; an erased one always is."""
         return self.payload is None or chain.payload_hash(self.payload) == self.payload_hash
 
+    def clear(self, seal: Seal | None = None) -> bytes | None:
+        """Give the payload as it was before it was sealed; an erased one is None."""
+        if self.payload is None or seal is None:
+            return self.payload
+        return seal.open(self.payload, *_in_log(self.id))
+
     def recorded(self, seal: Seal | None = None) -> Recorded:
         """Decode the event; an erased payload decodes to None."""
         fact, actor = None, ""
-        if self.payload is not None:
-            clear = self.payload if seal is None else seal.open(self.payload, *_in_log(self.id))
-            actor, written = events.signed(clear)
+        if (payload := self.clear(seal)) is not None:
+            actor, written = events.signed(payload)
             fact = events.decode(self.type, self.schema, written)
         place = [(self.version, self.position)]
         return Recorded(

@@ -17,6 +17,7 @@ import msgspec
 
 from perdure.errors import Conflict, Invalid
 
+from . import events
 from .clock import Clock, microseconds
 from .engine import Session, Unit
 from .log import statements
@@ -97,12 +98,42 @@ def _once(
                 value=key,
                 remedy="use a new key for each piece of work",
             )
-        return _decode(function, tx.open_text(kept, "outcome", token, "result"))
+        return _decode(function, opened_outcome(tx, token, kept)[1])
     result = work()
-    text = tx.seal_text(_encode(name, function, result), "outcome", token, "result")
-    kept = {"unit": name, "result": text, "at": microseconds(tx.now)}
-    session.later(statements.save_outcome, {**place, **kept})
+    kept = _encode(name, function, result)
+    save_outcome(session, tx, Outcome(key, name, kept, microseconds(tx.now)))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a unit of work returned under an idempotency key, as JSON."""
+
+    key: str
+    unit: str
+    result: str
+    at: int
+
+
+def save_outcome(session: Session, tx: Transaction, outcome: Outcome) -> None:
+    """Keep an outcome. A sealed one holds its key as well, whose token alone says nothing."""
+    token = tx.blind("idempotency", outcome.key)
+    text = outcome.result
+    if tx.is_sealed:
+        whole = events.sign(outcome.key, text.encode()).decode()
+        text = tx.seal_text(whole, "outcome", token, "result")
+    place = {"slice": tx.slice, "subject": tx.subject, "key": token}
+    kept = {"unit": outcome.unit, "result": text, "at": outcome.at}
+    session.later(statements.save_outcome, {**place, **kept})
+
+
+def opened_outcome(tx: Transaction, token: str, stored: str) -> tuple[str, str]:
+    """Give the key and the result of an outcome."""
+    if not tx.is_sealed:
+        return token, stored
+    whole = tx.open_text(stored, "outcome", token, "result")
+    key, result = events.signed(whole.encode())
+    return key, result.decode()
 
 
 def _encode(name: str, function: Function, result: object) -> str:

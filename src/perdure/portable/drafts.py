@@ -29,7 +29,7 @@ def refuse_existing(path: Path, beside: Sequence[str] = ()) -> None:
 def drafted(path: Path, work: str, beside: Sequence[str] = ()) -> Iterator[Path]:
     """Give a place for the draft, which is gone afterwards whatever happens."""
     draft = path.absolute().with_name(f".{path.name}.perdure-{work}")
-    _remove(draft, beside)  # what was killed left it
+    discard(draft, beside)  # what was killed left it
     try:
         yield draft
     except OSError as error:
@@ -39,10 +39,11 @@ def drafted(path: Path, work: str, beside: Sequence[str] = ()) -> Iterator[Path]
             remedy=f"make space or check permissions, then {work} again",
         ) from error
     finally:
-        _remove(draft, beside)
+        discard(draft, beside)
 
 
-def _remove(draft: Path, beside: Sequence[str]) -> None:
+def discard(draft: Path, beside: Sequence[str] = ()) -> None:
+    """Remove a draft, whatever it is."""
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
     for suffix in ("", *beside):

@@ -63,11 +63,11 @@ class Head:
     @classmethod
     def parse(cls, raw: bytes) -> Head:
         """Read the head of a file, and refuse one that would cost too much to open."""
-        magic, format, kdf, memory, iterations, lanes, salt = _HEAD.unpack(raw)
-        if magic != MAGIC or format != FORMAT:
+        magic, number, kdf, memory, iterations, lanes, salt = _HEAD.unpack(raw)
+        if magic != MAGIC or number != FORMAT:
             raise Invalid(
-                f"the file has the format {format}, which is unknown",
-                value=format,
+                f"the file has the format {number}, which is unknown",
+                value=number,
                 remedy="upgrade perdure, or check which file this is",
             )
         is_sane = (memory, iterations, lanes) == (0, 0, 0)
