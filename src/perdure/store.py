@@ -6,6 +6,7 @@ store; a store and a subject's view of it carry the same domains.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from perdure.kernel.operations import Async, Face, M, Runner, Sync
 from perdure.kernel.sealing import Keys
 from perdure.kernel.units import Context
 from perdure.kernel.vaults import claim
+from perdure.portable.moves import AsyncMoves, Moves
 from perdure.running import AsyncRunner, SyncRunner, noted, write, write_async
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ PACKAGES = (
 FACES: dict[str, type[Face[Any]]] = {
     "audit": Audit, "drift": Drift, "souls": Souls, "tokens": Tokens,
 }  # fmt: skip
+TABLES = {
+    name: tuple(getattr(sys.modules[face.__module__], "TABLES", ())) for name, face in FACES.items()
+}
 DEFAULT_SUBJECT = "default_user"
 
 
@@ -116,8 +121,10 @@ class AsyncSubject(Domains[Async]):
         return cast(T, await write_async(self._engine, self._context, function))
 
 
-class Store(Subject, Forgets):
+class Store(Subject, Forgets, Moves):
     """An open database. Its own domains are those of the subject it was opened for."""
+
+    tables = TABLES
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)
@@ -159,8 +166,10 @@ class Store(Subject, Forgets):
         self.close()
 
 
-class AsyncStore(AsyncSubject, AsyncForgets):
+class AsyncStore(AsyncSubject, AsyncForgets, AsyncMoves):
     """An open database for coroutines."""
+
+    tables = TABLES
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from perdure.errors import Invalid
 from perdure.kernel import values
-from perdure.kernel.privacy import Id, Personal, Pseudonymous
+from perdure.kernel.privacy import Blind, Id, Personal, Pseudonymous
 
 from .names import folded, spaced
 
@@ -57,7 +57,7 @@ class Entry:
     at: datetime
     version: int
     value: Personal[str | None]
-    blind: Pseudonymous[str | None]
+    blind: Pseudonymous[Blind[str | None]]
 
 
 def mark(kind: str, number: int) -> str:
