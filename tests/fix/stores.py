@@ -1,8 +1,12 @@
-"""An empty store on each engine, and a second look at the same data."""
+"""An empty store on each engine, and a second look at the same data.
+
+A test file whose stores shall also be opened with a vault gives ``how`` what ``seals`` gives.
+"""
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,7 @@ from tests.fix.postgres import FreshDatabase
 
 # again() opens the same data once more, as the next process would.
 Again = Callable[[], perdure.Store]
+How = dict[str, Any]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -23,12 +28,18 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def again(target: str) -> Iterator[Again]:
+def how() -> How:
+    """What `open` and `connect` are told besides: nothing."""
+    return {}
+
+
+@pytest.fixture
+def again(target: str, how: How) -> Iterator[Again]:
     """Open the target, as often as a test wants; everything is closed behind it."""
     opened: list[perdure.Store] = []
 
     def make() -> perdure.Store:
-        opened.append(perdure.open(target, subject="default_user"))
+        opened.append(perdure.open(target, subject="default_user", **how))
         return opened[-1]
 
     yield make

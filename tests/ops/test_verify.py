@@ -6,7 +6,7 @@ import pytest
 
 import perdure
 from perdure.kernel.transaction import slice_of
-from perdure.ops import read_models
+from perdure.ops import places
 from perdure.ops.report import Report, Witness
 from perdure.ops.verify import verify, witness
 from tests.ops.damage import (
@@ -222,7 +222,7 @@ def test_long_streams_are_walked_in_pages(filled: str) -> None:
 
 
 def test_many_rows_are_read_in_pages(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_models, "ROWS_A_PAGE", 2)
+    monkeypatch.setattr(places, "ROWS_A_PAGE", 2)
     with perdure.open(filled, subject="default_user") as store:
         for count in range(5):
             store.subject(SUBJECT).souls.publish(core_identity=f"Ada again {count}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import typing
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from perdure.errors import Internal
+from perdure.errors import Internal, Tampered
 
 from . import rows
 from .privacy import Privacy, declared, privacy_of
@@ -23,6 +23,12 @@ from .rows import R
 from .sealing import Owner, Seal
 
 _FRAME = '["]'  # none of it is base64
+
+
+MIXED = (
+    "each sealed value in it was sealed for it, so an older one was put back, or a clear column was"
+    " changed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +109,29 @@ def read(model: type[R], columns: Sequence[Any], *, slice: int, owner: Owner) ->
     seal = owner.seal
     if seal is None:
         return rows.read(model, columns, slice=slice, subject=owner.subject)
-    return rows.read(
-        model,
-        [*reopen(model, columns[:-1], seal), columns[-1]],
-        slice=slice,
-        subject=owner.subject,
-        key=seal.digest_key,
-    )
+    opened = [*reopen(model, columns[:-1], seal), columns[-1]]
+    try:
+        return rows.read(model, opened, slice=slice, subject=owner.subject, key=seal.digest_key)
+    except Tampered as error:
+        said = f"{error.message}: {MIXED}"
+        raise Tampered(said, value=error.value, remedy=error.remedy) from None
+
+
+def texts(
+    model: type, fields: Sequence[str], found: Sequence[Sequence[Any]], seal: Seal | None
+) -> Iterator[tuple[str, list[str]]]:
+    """Open some personal fields of rows that begin with their id; nothing else is looked at."""
+    how = shape(model)
+    columns = [next(column for column in how.personal if column.name == name) for name in fields]
+    for id, *stored in found:
+        pairs = [(column, text) for column, text in zip(columns, stored, strict=True) if text]
+        yield (
+            id,
+            [
+                text if seal is None else column.reopen(seal, text, how.kind, id)
+                for column, text in pairs
+            ],
+        )
 
 
 def to_text(closed: bytes) -> str:

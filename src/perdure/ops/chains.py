@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from perdure.errors import Invalid, LockedOut, Tampered
 from perdure.kernel import chain, log, tampering
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.follow import lane
 from perdure.kernel.log import PAGE_EVENTS, Ask, Header, Place, header
 from perdure.kernel.queries import Query
+from perdure.kernel.sealing import Keys, owner_behind
 
 from .report import Ledger, Mark, Witness
 from .tables import statements
@@ -49,6 +51,7 @@ class Cursor:
 class Page:
     """What one snapshot gave."""
 
+    keys: Keys | None
     seen: int = 0
     lost: int = 0
     events: int = 0
@@ -70,6 +73,7 @@ class SliceWalk:
     database: Engine
     name: str
     slice: int
+    keys: Keys | None
     ledger: Ledger
 
     @property
@@ -111,7 +115,7 @@ class SliceWalk:
         cursor: Cursor | None = Cursor()
         seen = lost = 0
         while cursor is not None:
-            unit = partial(_page, cursor, self.slice, shape.upto)
+            unit = partial(_page, cursor, self.slice, shape.upto, self.keys)
             page, cursor = self.database.read("", unit)
             seen, lost = seen + page.seen, lost + page.lost
             self.ledger.counts.update(events=page.events, streams=page.streams)
@@ -178,13 +182,15 @@ def _rows(query: Query, params: Params, session: Session) -> Rows:
     return session.rows(query, params)
 
 
-def _page(cursor: Cursor, slice: int, upto: int, session: Session) -> tuple[Page, Cursor | None]:
+def _page(
+    cursor: Cursor, slice: int, upto: int, keys: Keys | None, session: Session
+) -> tuple[Page, Cursor | None]:
     """Walk on until a page is full or the slice ends."""
 
     def ask(query: Query, params: Params) -> Rows:
         return session.rows(replace(query, role="reader"), params)
 
-    page = Page()
+    page = Page(keys)
     at: Cursor | None = cursor
     while at is not None and page.events + page.streams < PAGE_EVENTS:
         head = _head(ask, at, slice)
@@ -248,7 +254,23 @@ def _event(
         fault = tampering.explain(ask, entry, here)
         page.add(fault, here)
         mended.update(fault.mended)
+    elif (refusal := _refusal(page.keys, entry)) is not None:
+        sentence = f"the payload of {here.name} was not sealed for it: {refusal}"
+        page.add(tampering.Fault("payload_does_not_open", sentence), here)
     return replace(here, previous=mended.get(entry.version, entry.hash))
+
+
+def _refusal(keys: Keys | None, entry: Header) -> str | None:
+    """Say why a sealed payload does not open; whoever knows no key can write a chain anew."""
+    owner = owner_behind(keys, entry.subject)
+    try:
+        if owner is not None and owner.seal is not None:
+            entry.recorded(owner.seal)
+    except (Tampered, LockedOut) as error:
+        return error.message
+    except Invalid:  # another version's event: it did open
+        return None
+    return None
 
 
 def _end(ask: Ask, page: Page, place: Place, head: Head) -> None:

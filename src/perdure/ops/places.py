@@ -1,4 +1,4 @@
-"""Where there is something to look at: slices and subjects of one database, page by page.
+"""Where there is something to look at: slices, subjects and rows of one database, page by page.
 
 Subjects come from the log, and from the tables themselves as far as the login may see them (a
 superuser sees all of PostgreSQL, SQLite hides nothing): a moved row may belong to nobody.
@@ -6,20 +6,21 @@ superuser sees all of PostgreSQL, SQLite hides nothing): a moved row may belong 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from perdure.kernel.engine import Engine, Params, Rows, Session
+from perdure.kernel.log import Ask
 from perdure.kernel.queries import Query
+from perdure.kernel.tables import Table, quoted
 
-from .tables import Table, statements
+from .tables import statements
 
-Progress = Callable[[str, int, int], None]
 SUBJECTS_A_PAGE = 500
-
-
-def quiet(_what: str, _done: int, _total: int) -> None:
-    """Report nothing."""
+ROWS_A_PAGE = 500
+Key = tuple[object, ...]
+Stored = Sequence[Any]
 
 
 def slices(database: Engine, tables: Sequence[Table] = ()) -> list[int]:
@@ -43,6 +44,28 @@ def subjects(database: Engine, slice: int, tables: Sequence[Table] = ()) -> Iter
             if subject not in strange:
                 strange.add(subject)
                 yield subject
+
+
+def stored_rows(
+    ask: Ask,
+    table: Table,
+    columns: Sequence[str],
+    place: Mapping[str, object],
+    names: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Key, Stored]]:
+    """Give the rows of a subject with their keys; ``names`` leads to its shadows instead."""
+    key, after, params = ", ".join(map(quoted, table.key)), "", {**place, "most": ROWS_A_PAGE}
+    places = [f"after_{chr(97 + n)}" for n in range(len(table.key))]
+    beyond = f"and ({key}) > ({', '.join(f':{one}' for one in places)})"
+    while True:
+        listed = ", ".join(map(quoted, columns))
+        query = table.ask(statements.stored_rows, columns=listed, beyond=after)
+        page = ask(query.renamed(dict(names)) if names else query, params)
+        for row in page:
+            yield tuple(row[: len(places)]), row[len(places) :]
+        if len(page) < ROWS_A_PAGE:
+            return
+        after, params = beyond, {**params, **dict(zip(places, page[-1], strict=False))}
 
 
 def _paged(database: Engine, query: Query, slice: int) -> Iterator[str]:

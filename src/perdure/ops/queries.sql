@@ -156,3 +156,11 @@ order by c.slice;
 
 -- name: sqlite_version
 select sqlite_version();
+
+-- name: count_unerased (owner)
+select count(*) from perdure_events
+where slice = :slice and subject = :subject and payload is not null;
+
+-- name: row_at (owner)
+select {columns} from {table}
+where slice = :slice and {owner} = :subject {beyond};

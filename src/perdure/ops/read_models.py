@@ -1,7 +1,7 @@
 """Verify the rows of read models: each against its digest and, if asked, against a replay.
 
 A digest names the place of its row, so a row that was moved is traced to where it came from.
-What was removed shows only in a replay.
+What was removed shows only in a replay; with a vault open, so does a whole older row put back.
 """
 
 from __future__ import annotations
@@ -14,21 +14,33 @@ from typing import Any
 
 import msgspec
 
-from perdure.errors import Tampered
-from perdure.kernel import rows
+from perdure.errors import LockedOut, Tampered
+from perdure.kernel import log, sealed
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.queries import Query
+from perdure.kernel.sealing import Keys, Owner, owner_behind
+from perdure.kernel.tables import DIGEST, Table, holdings
 from perdure.kernel.transaction import slice_of
 
-from .places import slices, subjects
+from .comparing import Difference, differences
+from .origins import Origins
+from .places import Key, Stored, slices, stored_rows, subjects
 from .replaying import Replay
 from .report import Ledger
 from .shadow import Shadows
-from .tables import DIGEST, ROWS_A_PAGE, Table, quoted, statements
+from .tables import statements
 
 CANDIDATES_MAX = 10_000
-DIFFERENCES_MAX = 100
-Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a row: its kind, and how its sentence ends."""
+
+    table: Table
+    key: Key
+    kind: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,88 +51,153 @@ class SubjectRows:
     tables: Sequence[Table]
     slice: int
     subject: str
+    keys: Keys | None
     ledger: Ledger
 
     @property
     def place(self) -> dict[str, object]:
         return {"slice": self.slice, "subject": self.subject}
 
-    def verify(self) -> set[tuple[str, Key]]:
-        """Verify every digest; return which rows were told of."""
-        told: set[tuple[str, Key]] = set()
-        for table in self.tables:
-            if table.model is not None:
-                for key in self._table(table, table.model):
-                    told.add((table.name, key))
-        return told
+    def verify(self, shadows: Shadows | None, kinds: frozenset[str]) -> None:
+        """Verify every digest; with shadows, hold the rows against a replay, too."""
+        tombstone = self._ask(log.statements.tombstone)
+        owner = owner_behind(self.keys, self.subject)
+        if tombstone:
+            self._forgotten(is_done=bool(tombstone[0][-1]))
+        elif owner is None and self._count(statements.count_unerased):
+            self._locked()
+        else:
+            faults = {(one.table.name, one.key): one for one in self._faults(owner)}
+            if shadows is not None and owner is not None:
+                faults |= self._replayed(Replay(shadows, kinds, self.slice, owner), faults)
+            for fault in faults.values():
+                self._tell(fault)
 
-    def compare(self, shadows: Shadows, kinds: frozenset[str], told: set[tuple[str, Key]]) -> None:
-        """Replay the subject and hold its rows against the result."""
-        replay = Replay(shadows, kinds, self.slice, self.subject)
-        try:
-            found = replay.run(partial(_differences, replay)) or []
-        except Tampered as error:
-            self.ledger.notes[f"{self.subject!r} can not be replayed: {error.message}"] = None
+    # -- whose keys are gone
+
+    def _forgotten(self, *, is_done: bool) -> None:
+        """Expect that nothing is left."""
+        if not is_done:
+            self.ledger.notes[f"forgetting {self.subject!r} has begun and is not finished"] = None
             return
-        for table, key, kind in found:
-            if (table.name, key) not in told:
-                self._tell(table, key, kind, SENTENCES[kind])
+        for what in self._left():
+            sentence = f"subject {self.subject!r} was forgotten, but {what}"
+            self.ledger.tell("forgotten_is_back", sentence, f"subject {self.subject!r}")
 
-    def _table(self, table: Table, model: type[Any]) -> Iterator[Key]:
-        """Verify the rows of a table page by page; give the keys of those that do not fit."""
-        names = [field.name for field in fields(model)]
-        columns = ", ".join(map(quoted, (*names, DIGEST)))
-        params: dict[str, object] = {**self.place, "most": ROWS_A_PAGE}
-        beyond = ""
-        while True:
-            query = table.ask(statements.stored_rows, columns=columns, beyond=beyond)
-            page = self.database.read(self.subject, partial(_rows, query, dict(params)))
-            for row in page:
-                key, stored = tuple(row[: len(table.key)]), row[len(table.key) :]
-                self.ledger.counts["rows"] += 1
-                if not self._fits(model, stored):
-                    yield key
-                    self._explain(table, model, key, stored)
-            if len(page) < ROWS_A_PAGE:
-                return
-            beyond = _beyond(table)
-            last = page[-1][: len(table.key)]
-            params |= {f"after_{chr(97 + n)}": value for n, value in enumerate(last)}
-
-    def _fits(self, model: type[Any], stored: Sequence[object]) -> bool:
-        return self.slice == slice_of(self.subject) and _is_of(
-            model, stored, self.slice, self.subject
+    def _locked(self) -> None:
+        """Say that what is there can not be read: nobody knows whether somebody was forgotten."""
+        left = ", ".join(self._left())
+        self.ledger.tell(
+            "key_missing",
+            f"the vault has no key for subject {self.subject!r}: {left}; the subject was forgotten"
+            " after this copy was made, or the key store is older than the data",
+            f"subject {self.subject!r}",
         )
 
-    def _explain(self, table: Table, model: type[Any], key: Key, stored: Sequence[object]) -> None:
+    def _left(self) -> Iterator[str]:
+        if payloads := self._count(statements.count_unerased):
+            yield f"the log holds {payloads} payloads"
+        for holding in self.database.read(self.subject, holdings):
+            if self._count(holding.ask(log.statements.has_rows)):
+                yield f"{holding.name} holds rows"
+
+    # -- digests
+
+    def _faults(self, owner: Owner | None) -> Iterator[Fault]:
+        """Give the rows that do not fit their digest."""
+        for table in self.tables:
+            if table.model is not None:
+                for key, stored in self._stored(table, table.model):
+                    self.ledger.counts["rows"] += 1
+                    if not self._fits(table.model, stored, owner):
+                        yield self._explain(table, table.model, owner, key, stored)
+
+    def _stored(self, table: Table, model: type[Any]) -> Iterator[tuple[Key, Stored]]:
+        """Give the rows of a table with their keys."""
+        names = [*(field.name for field in fields(model)), DIGEST]
+        return stored_rows(self._run, table, names, self.place)
+
+    def _fits(self, model: type[Any], stored: Stored, owner: Owner | None) -> bool:
+        if owner is None or self.slice != slice_of(self.subject):
+            return False
+        return _is_of(model, stored, self.slice, owner)
+
+    def _explain(
+        self, table: Table, model: type[Any], owner: Owner | None, key: Key, stored: Stored
+    ) -> Fault:
         for slice, subject in islice(self._everybody(), CANDIDATES_MAX):
-            if _is_of(model, stored, slice, subject):
-                self._tell(table, key, "row_moved", f"was moved here from subject {subject!r}")
-                return
-        self._tell(table, key, "row_changed", "was changed: its digest does not fit")
+            other = owner_behind(self.keys, subject)
+            if other is not None and _is_of(model, stored, slice, other):
+                return Fault(table, key, "row_moved", f"was moved here from subject {subject!r}")
+        if owner is None:
+            return Fault(table, key, "key_missing", "does not open: the vault has no key")
+        if owner.seal is None:
+            return Fault(table, key, "row_changed", "was changed: its digest does not fit")
+        origins = Origins(self.database, self.tables, self.keys, self._everybody)
+        found = origins.explain(table, model, key, stored, owner)
+        return Fault(table, key, *(found or ("row_mixed", f"was changed: {sealed.MIXED}")))
 
     def _everybody(self) -> Iterator[tuple[int, str]]:
         for slice in slices(self.database):
             for subject in subjects(self.database, slice):
                 yield slice, subject
 
-    def _tell(self, table: Table, key: Key, kind: str, what: str) -> None:
-        row = f"the row {table.named(key)} of {table.name}"
-        sentence = f"{row} of subject {self.subject!r} {what}"
-        self.ledger.tell(kind, sentence, f"table {table.name}, subject {self.subject!r}")
+    # -- the replay
+
+    def _replayed(
+        self, replay: Replay, faults: Mapping[tuple[str, Key], Fault]
+    ) -> dict[tuple[str, Key], Fault]:
+        """Replay the subject and hold its rows against the result."""
+        try:
+            found = replay.run(partial(differences, replay)) or []
+        except (Tampered, LockedOut) as error:
+            self.ledger.notes[f"{self.subject!r} can not be replayed: {error.message}"] = None
+            return {}
+        is_sealed = replay.owner.seal is not None
+        told = {}
+        for one in found:
+            place = one.table.name, one.key
+            if place not in faults or (faults[place].kind == "row_mixed" and one.is_sealed_only):
+                told[place] = Fault(one.table, one.key, *_said(one, is_sealed=is_sealed))
+        return told
+
+    # -- asking and telling
+
+    def _ask(self, query: Query) -> Rows:
+        return self._run(query, self.place)
+
+    def _run(self, query: Query, params: Params) -> Rows:
+        return self.database.read(self.subject, partial(_rows, query, params))
+
+    def _count(self, query: Query) -> int:
+        return int(self._ask(query)[0][0])
+
+    def _tell(self, fault: Fault) -> None:
+        row = f"the row {fault.table.named(fault.key)} of {fault.table.name}"
+        sentence = f"{row} of subject {self.subject!r} {fault.what}"
+        self.ledger.tell(
+            fault.kind, sentence, f"table {fault.table.name}, subject {self.subject!r}"
+        )
 
 
-SENTENCES: Mapping[str, str] = {
-    "row_removed": "was removed: the log says it was written",
-    "row_added": "was never written: the log does not know it",
-    "row_differs": "is not what a replay of the log gives",
-}
+def _said(one: Difference, *, is_sealed: bool) -> tuple[str, str]:
+    """Name a difference between a row and its replay, and say what it is."""
+    columns = ", ".join(one.columns)
+    if one.kind == "row_removed":
+        return one.kind, "was removed: the log says it was written"
+    if one.kind == "row_added":
+        return one.kind, "was never written: the log does not know it"
+    if one.is_sealed_only:
+        return "row_outdated", f"was changed: an older value of {columns} was put back"
+    if is_sealed and DIGEST in one.columns:
+        return "row_put_back", "is an older state of itself: the whole row was put back"
+    return one.kind, f"is not what a replay of the log gives: {columns}"
 
 
-def _is_of(model: type[Any], stored: Sequence[object], slice: int, subject: str) -> bool:
+def _is_of(model: type[Any], stored: Stored, slice: int, owner: Owner) -> bool:
     try:
-        rows.read(model, list(map(_plain, stored)), slice=slice, subject=subject)
-    except (Tampered, ValueError, TypeError, AttributeError, msgspec.MsgspecError):
+        sealed.read(model, list(map(_plain, stored)), slice=slice, owner=owner)
+    except (Tampered, LockedOut, ValueError, TypeError, AttributeError, msgspec.MsgspecError):
         return False  # what can not even be built was not written by us
     return True
 
@@ -130,50 +207,5 @@ def _plain(value: object) -> object:
     return msgspec.json.encode(value).decode() if isinstance(value, list) else value
 
 
-def _beyond(table: Table) -> str:
-    columns = ", ".join(map(quoted, table.key))
-    places = ", ".join(f":after_{chr(97 + n)}" for n in range(len(table.key)))
-    return f"and ({columns}) > ({places})"
-
-
 def _rows(query: Query, params: Params, session: Session) -> Rows:
     return session.rows(query, params)
-
-
-def _differences(replay: Replay, session: Session) -> list[tuple[Table, Key, str]]:
-    """Compare live and replayed rows, then empty the shadows."""
-    found: list[tuple[Table, Key, str]] = []
-    kinds = {str(s): str(t) for s, t in session.rows(statements.streams_by_type, replay.place)}
-    for table in replay.shadows.tables:
-        columns = _compared(table, session.dialect)
-        live, replayed = (
-            _keys(session, table, table.ask(query, columns=columns), replay)
-            for query in (statements.only_live, statements.only_replayed)
-        )
-        for key in {**dict.fromkeys(live), **dict.fromkeys(replayed)}:
-            if table.domain == "kernel" and kinds.get(_stream(table, key)) not in replay.kinds:
-                continue
-            found.append((table, key, _kind(key in live, key in replayed)))
-    replay.shadows.clear(session, replay.slice, replay.subject)
-    return found
-
-
-def _kind(is_live: bool, is_replayed: bool) -> str:
-    if is_live and is_replayed:
-        return "row_differs"
-    return "row_added" if is_live else "row_removed"
-
-
-def _compared(table: Table, dialect: str) -> str:
-    """Write all columns so that they can be compared; PostgreSQL's json knows no equality."""
-    form = "{}" if dialect == "sqlite" else "cast({} as text)"
-    return ", ".join(form.format(quoted(column)) for column in table.columns)
-
-
-def _keys(session: Session, table: Table, query: Query, replay: Replay) -> list[Key]:
-    found = session.rows(query, {**replay.place, "most": DIFFERENCES_MAX})
-    return [tuple(row[: len(table.key)]) for row in found]
-
-
-def _stream(table: Table, key: Key) -> str:
-    return str(key[table.key.index("stream")])

@@ -15,6 +15,7 @@ from pathlib import Path
 from perdure import store as composition
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.progress import Progress, quiet
+from perdure.kernel.sealing import owner_behind
 from perdure.kernel.transaction import slice_of
 from perdure.store import Store
 
@@ -44,6 +45,7 @@ def rebuild(
 ) -> Rebuilt:
     """Replay the read models of domains (None: of all), for one subject or for everybody.
 
+    ``subject`` is as rows carry it: with a vault open, a handle.
     An interrupted rebuild by the same code goes on; ``is_fresh`` begins again. ``progress`` hears
     of the lane (slice, with its database in a folder), the subjects done and all of them.
     """
@@ -56,7 +58,10 @@ def rebuild(
         shadows.prepare(is_fresh=is_fresh)
         total = 1 if subject is not None else len(swapped) + _count(database)
         for slice, one in _everybody(shadows, subject):
-            replay = Replay(shadows, kinds_of(names), slice, one)
+            owner = owner_behind(store.keys, one)
+            if owner is None:  # its keys are gone, and so is what a replay could read
+                continue
+            replay = Replay(shadows, kinds_of(names), slice, owner)
             swapped.append(replay.run(partial(_swap, replay)))
             progress(f"{lane}/{slice}" if lane else str(slice), len(swapped), total)
         shadows.drop()

@@ -19,6 +19,7 @@ from perdure.kernel import log
 from perdure.kernel.engine import Params, Rows, Session
 from perdure.kernel.log import Ask, Header, Place
 from perdure.kernel.queries import Query
+from perdure.kernel.sealing import Owner
 
 from .shadow import DONE, PROGRESS, Shadows, note, progress
 from .tables import statements
@@ -36,7 +37,11 @@ class Replay:
     shadows: Shadows
     kinds: frozenset[str]
     slice: int
-    subject: str
+    owner: Owner
+
+    @property
+    def subject(self) -> str:
+        return self.owner.subject
 
     @property
     def place(self) -> dict[str, object]:
@@ -45,7 +50,7 @@ class Replay:
     def run(self, finish: Callable[[Session], T]) -> T | None:
         """Replay until little is missing, then the rest and ``finish`` in one transaction.
 
-        Returns None for a subject that an interrupted run had finished.
+        Returns None for a subject that an interrupted run had finished, or that was forgotten.
         """
         database = self.shadows.database
         for _ in range(ROUNDS_MAX):
@@ -68,7 +73,7 @@ class Replay:
                 "another rebuild has finished and dropped the shadow tables", remedy="run it again"
             )
         known = progress(session, self.slice, self.subject)
-        if DONE in known:
+        if DONE in known or self._is_forgotten(session):
             return None
         return [
             (Place(self.slice, self.subject, str(stream), known.get(str(stream), 0)), int(version))
@@ -94,7 +99,12 @@ class Replay:
         self._apply(list(in_order(session.rows, behind)), session)
         return finish(session)
 
+    def _is_forgotten(self, session: Session) -> bool:
+        return bool(session.rows(log.statements.tombstone, self.place))
+
     def _apply(self, page: Sequence[Header], session: Session) -> None:
+        if self._is_forgotten(session):
+            return
         known = progress(session, self.slice, self.subject)
         for entry in page:
             if entry.version != known.get(entry.stream, 0) + 1:
@@ -105,7 +115,7 @@ class Replay:
                 )
             known[entry.stream] = entry.version
             if entry.type in self.kinds and entry.payload is not None:
-                self.shadows.project(session, entry)
+                self.shadows.project(session, entry, self.owner)
         for stream in {entry.stream for entry in page}:
             note(session, self.slice, self.subject, stream, known[stream])
 

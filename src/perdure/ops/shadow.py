@@ -77,11 +77,11 @@ class Shadows:
         self.plan = plan
         self.names = {table.name: table.name + SUFFIX for table in tables}
 
-    def project(self, session: Session, entry: log.Header) -> None:
-        """Replay one event into the shadows."""
-        recorded = entry.recorded()
+    def project(self, session: Session, entry: log.Header, owner: Owner) -> None:
+        """Replay one event of an owner into the shadows; what is personal is sealed anew."""
+        recorded = entry.recorded(owner.seal)
         around = ShadowSession(session, self.names)
-        tx = Transaction(around, Owner(entry.subject), EventClock(recorded), writable=True)
+        tx = Transaction(around, owner, EventClock(recorded), writable=True)
         tx.project(recorded)
         tx.end()
 

@@ -47,7 +47,8 @@ def verify(
             for slice in found:
                 visited.add(lane(name, slice))
                 if begin.is_reached(name, slice):
-                    _slice(SliceWalk(database, name, slice, ledger), shadows, witness, deep=deep)
+                    walk = SliceWalk(database, name, slice, store.keys, ledger)
+                    _slice(walk, shadows, witness, deep=deep)
                     progress(lane(name, slice), ledger.counts["slices"], len(found))
         finally:
             if deep:
@@ -60,10 +61,10 @@ def verify(
 def _slice(walk: SliceWalk, shadows: Shadows, witness: Witness | None, *, deep: bool) -> None:
     walk.run(witness)
     for subject in subjects(walk.database, walk.slice, shadows.tables):
-        mine = SubjectRows(walk.database, shadows.tables, walk.slice, subject, walk.ledger)
-        told = mine.verify()
-        if deep:
-            mine.compare(shadows, kinds_of(chosen(None)), told)
+        mine = SubjectRows(
+            walk.database, shadows.tables, walk.slice, subject, walk.keys, walk.ledger
+        )
+        mine.verify(shadows if deep else None, kinds_of(chosen(None)))
         walk.ledger.counts["subjects"] += 1
     walk.ledger.counts["slices"] += 1
     walk.ledger.lane = walk.lane

@@ -13,7 +13,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from perdure.errors import LockedOut, Tampered
+from perdure.errors import Tampered
 
 from . import envelope
 from .envelope import GENERATION_END, HEAD, NONCE_BYTES, NONCE_END, OVERHEAD_BYTES, part
@@ -123,7 +123,7 @@ class SubjectSeal(Secret):
         return under.head + nonce + under.gcm.encrypt(nonce, clear, place)
 
     def open(self, sealed: bytes, kind: str, id: str, field: str) -> bytes:
-        """Decrypt, or raise Tampered (not sealed for this place) or LockedOut (no key)."""
+        """Decrypt, or raise Tampered: this was not sealed for this place."""
         if sealed[:2] != HEAD or len(sealed) < OVERHEAD_BYTES:
             raise _not_sealed(sealed, kind, id, field)
         under = self._by_id.get(sealed[2:GENERATION_END])
@@ -169,10 +169,10 @@ class SubjectSeal(Secret):
                 value=id,
                 remedy="restore the record from a copy",
             )
-        raise LockedOut(
-            f"there is no key for {kind} {id}, {field}",
+        raise Tampered(
+            f"{kind} {id}, {field}, was sealed by a key that this vault does not have",
             value=id,
-            remedy="open it with the vault it was sealed by; a key that was destroyed is gone",
+            remedy="restore the record from a copy; if the key store is an old copy, the newer one",
         )
 
 
