@@ -191,3 +191,16 @@ def test_the_async_face_has_the_same_names(target: str) -> None:
             assert len(await ada.souls.milestones.list()) == 1
 
     asyncio.run(main())
+
+
+def test_milestones_are_found_by_their_words(store: perdure.Store) -> None:
+    milestones = store.souls.milestones
+    milestones.add("Ada told me about her FATHER.", lesson_learned="Listen first.")
+    milestones.add("We built a boat.", lesson_learned="Measure twice; her father did.")
+    milestones.add("It rained.", lesson_learned="")
+    assert [one.event_description[:3] for one in milestones.search("father")] == ["We ", "Ada"]
+    assert [one.event_description[:3] for one in milestones.search("Father", most=1)] == ["We "]
+    assert milestones.search("mother") == []
+    assert store.subject("bob").souls.milestones.search("father") == []
+    with pytest.raises(perdure.Invalid, match="the text is empty"):
+        milestones.search("")

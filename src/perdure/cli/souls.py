@@ -173,6 +173,8 @@ MILESTONES: Final = (
     Call("souls.milestones.list", "list", milestones, texts=_MOST),
     Call("souls.milestones.by_weight", "by-weight", milestones,
          texts={**_MOST, "emotional_weight": "formative, meaningful or challenging"}),
+    Call("souls.milestones.search", "search", milestones,
+         texts={**_MOST, "text": "words that stand in it"}),
     Call("souls.milestones.forget_thread", "forget-thread", _forgotten,
          texts={"thread_id": "the thread, a UUID"}),
 )  # fmt: skip

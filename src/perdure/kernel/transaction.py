@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, NoReturn, cast
 
-from perdure.errors import Internal, Invalid
+from perdure.errors import Forgotten, Internal, Invalid
 
 from . import events, log, rows, sealed, values
 from .clock import Clock, microseconds
@@ -32,8 +32,8 @@ class Transaction:
     """What an operation may do; every statement runs for this subject only."""
 
     __slots__ = (
-        "_clock", "_owner", "_place", "_seal", "_session", "_writable", "actor", "now", "slice",
-        "subject",
+        "_clock", "_is_allowed", "_owner", "_place", "_seal", "_session", "_writable", "actor",
+        "now", "slice", "subject",
     )  # fmt: skip
 
     def __init__(
@@ -46,7 +46,7 @@ class Transaction:
         self._owner, self._seal = owner, owner.seal
         self._session = session
         self._clock = clock
-        self._writable = writable
+        self._writable = self._is_allowed = writable  # what writes is refused when it appends
         self._place = {"slice": self.slice, "subject": owner.subject}
 
     @property
@@ -124,6 +124,15 @@ class Transaction:
         """Return rows of a read model, each verified by its digest."""
         return [self._read(model, row) for row in self._rows(query, params)]
 
+    def texts(
+        self, query: Query, model: type, *fields: str, **params: object
+    ) -> Iterator[tuple[str, list[str]]]:
+        """Yield the id of each row with these fields of it, opened, for a search in memory.
+
+        The statement selects them alone. What is found is read again by its id, and verified whole.
+        """
+        return sealed.texts(model, fields, self._rows(query, params), self._seal)
+
     def value(self, query: Query, **params: object) -> Any:
         """Return the only column of the only row of a statement that computes something."""
         found = self._rows(query, params)
@@ -182,6 +191,20 @@ class Transaction:
         """
         self.run(log.statements.erase, stream=stream, after=after, upto=upto)
 
+    def erase_event(self, stream: str, id: str) -> None:
+        """Erase one event's payload, and whatever else may hold what it said: later snapshots of
+        its stream, and what units of work have returned since, under an idempotency key.
+        """
+        ((version, at),) = self._rows(log.statements.version_of, {"stream": stream, "id": id})
+        self.erase(stream, after=version - 1, upto=version)
+        self.run(log.statements.drop_snapshots, stream=stream, version=version)
+        self.run(log.statements.blank_outcomes, at=at)
+
+    def settle(self) -> None:
+        """Refuse a forgotten subject, of which the unit of work has not noticed it."""
+        if self._is_allowed and self._writable:
+            self._refuse_forgotten()
+
     def end(self) -> None:
         """Refuse everything from now on: what is read or written later belongs to nobody."""
         self._session = _ENDED
@@ -190,10 +213,21 @@ class Transaction:
         return sealed.read(model, columns, slice=self.slice, owner=self._owner)
 
     def _ask(self, query: Query, params: Params) -> Rows:
-        return self._session.rows(query, params)  # looked up late: the session ends
+        found = self._session.rows(query, params)  # looked up late: the session ends
+        if not (found or self._is_allowed):
+            self._refuse_forgotten()
+        return found
 
     def _rows(self, query: Query, params: dict[str, object]) -> Any:
-        return self._session.rows(query, {**params, **self._place})
+        return self._ask(query, {**params, **self._place})
+
+    def _refuse_forgotten(self) -> None:
+        """Ask for a tombstone, where nothing was found: of a forgotten subject nothing is."""
+        if self._session.rows(log.statements.tombstone, self._place):
+            raise Forgotten(
+                "this subject was forgotten", remedy="nothing can be written for it any more"
+            )
+        self._is_allowed = True
 
     def _refuse_read_only(self) -> None:
         if not self._writable:

@@ -37,6 +37,7 @@ class Milestones(Face[M]):
     add = writes(operations.add_milestone)
     list = reads(operations.list_milestones)
     by_weight = reads(operations.milestones_by_weight)
+    search = reads(operations.search_milestones, is_long=True)
     forget_thread = writes(operations.forget_thread)
 
 

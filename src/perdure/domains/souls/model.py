@@ -29,6 +29,7 @@ NOTES_CHARACTERS_MAX = 1_000_000
 EVENT_CHARACTERS_MAX = 4_000
 PROMPT_TOKENS = 800
 HISTORY_MOST = 50
+SEARCHED_MOST = 10_000  # texts that one search opens in memory
 
 Weight = Literal["formative", "meaningful", "challenging"]
 WEIGHTS: tuple[Weight, ...] = get_args(Weight)

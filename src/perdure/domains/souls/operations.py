@@ -4,8 +4,10 @@ return.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from perdure.errors import Conflict, Invalid, NotFound
 from perdure.kernel import Transaction, values
@@ -18,6 +20,7 @@ from .model import (
     LAYERS,
     NOTES_CHARACTERS_MAX,
     PROMPT_TOKENS,
+    SEARCHED_MOST,
     STREAM,
     Budgets,
     Counter,
@@ -172,6 +175,17 @@ def milestones_by_weight(
         emotional_weight=weight(emotional_weight),
         most=_positive("most", most),
     )
+
+
+def search_milestones(tx: Transaction, text: str, *, most: int = HISTORY_MOST) -> list[Milestone]:
+    """Find milestones that hold a text, whatever its case, newest first; 10,000 are looked at."""
+    _positive("most", most)
+    wanted = values.name_of("the text", text, characters_max=EVENT_CHARACTERS_MAX).casefold()
+    fields = ("event_description", "lesson_learned")
+    texts = tx.texts(queries.milestone_texts, Milestone, *fields, most=SEARCHED_MOST)
+    found = (id for id, held in texts if any(wanted in one.casefold() for one in held))
+    ids = json.dumps(list(islice(found, most)))
+    return tx.all(queries.milestones_named, Milestone, ids=ids)
 
 
 def forget_thread(tx: Transaction, thread_id: str) -> None:

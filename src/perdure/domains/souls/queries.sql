@@ -66,6 +66,18 @@ where slice = :slice and subject = :subject and emotional_weight = :emotional_we
 order by created_at desc, id desc
 limit :most;
 
+-- name: milestone_texts
+select id, event_description, lesson_learned from soul_milestones
+where slice = :slice and subject = :subject
+order by created_at desc, id desc
+limit :most;
+
+-- name: milestones_named
+select id, created_at, event_description, emotional_weight, lesson_learned, source_thread_id, digest
+from soul_milestones
+where slice = :slice and subject = :subject and id in (select value from json_each(:ids))
+order by created_at desc, id desc;
+
 -- name: note_thread
 insert into threads (slice, subject, id, created_at)
 values (:slice, :subject, :id, :created_at)
