@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,12 @@ def place_in(folder: Path) -> Place:
 
 
 def sealed_in(ring: Keyring) -> dict[str, bytes]:
-    owners = {name: ring.owner(name, create=True) for name in NAMES}
-    return {name: owner.seal.seal(name.encode(), *AT) for name, owner in owners.items()}  # type: ignore[union-attr]
+    sealed = {}
+    for name in NAMES:
+        seal = ring.owner(name, create=True).seal
+        assert seal is not None
+        sealed[name] = seal.seal(name.encode(), *AT)
+    return sealed
 
 
 def check(ring: Keyring, sealed: dict[str, bytes]) -> None:
@@ -137,9 +142,9 @@ def main(work: str, folder: Path) -> None:
     while code == -signal.SIGKILL:
         here = folder / str(step)
         shutil.copytree(before, here)
-        code = forked(lambda step=step, here=here: work_until(step, work, here))  # type: ignore[misc]
+        code = forked(partial(work_until, step, work, here))
         assert code in (0, -signal.SIGKILL), f"step {step}: exit status {code}"
-        ended = forked(lambda here=here: end(work, here, sealed, old))  # type: ignore[misc]
+        ended = forked(partial(end, work, here, sealed, old))
         assert ended == 0, f"step {step}: not in the same state in the end"
         step += 1
     assert step > STEPS_MIN, step
