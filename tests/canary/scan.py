@@ -8,7 +8,7 @@ that is itself written in hex or base64, and what a file system keeps of files t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -32,6 +32,7 @@ class BlindScanner(AssertionError):
 class Hit:
     """A canary, or only its marker (``core`` is empty then), the first time it stands there."""
 
+    marker: str
     core: str
     encoding: str
     place: str
@@ -55,42 +56,37 @@ class Control:
 class Findings:
     """What a scan saw."""
 
-    hits: dict[tuple[str, str, str], Hit] = field(default_factory=dict)
+    hits: dict[tuple[str, str, str, str], Hit] = field(default_factory=dict)
     files: int = 0
     bytes: int = 0
 
     def add(self, hit: Hit) -> None:
         """Keep the first of its kind in a place."""
-        self.hits.setdefault((hit.core, hit.encoding, hit.place), hit)
+        self.hits.setdefault((hit.marker, hit.core, hit.encoding, hit.place), hit)
 
-    def of(self, cores: Iterable[str]) -> list[Hit]:
-        """Give the hits of some canaries."""
-        wanted = set(cores)
-        return [hit for hit in self.hits.values() if hit.core in wanted]
-
-    def without(self, controls: Iterable[Control]) -> list[Hit]:
-        """Give everything that was not planted on purpose, bare markers included."""
-        planted = {control.core for control in controls}
-        return [hit for hit in self.hits.values() if hit.core not in planted]
+    def of(self, marker: Marker) -> list[Hit]:
+        """Give the hits of a marker, bare ones included."""
+        return [hit for hit in self.hits.values() if hit.marker == marker.text]
 
 
 class Scanner:
-    """Looks for the canaries of one run. ``blind`` makes a mutant of it: encodings, kinds of
-    streams or patterns of file names that it passes over.
+    """Looks for markers and the canaries that begin with each. ``blind`` makes a mutant of it:
+    encodings, kinds of streams or patterns of file names that it passes over.
     """
 
     def __init__(
         self,
-        marker: Marker,
-        cores: Iterable[str],
+        known: Mapping[Marker, Iterable[str]],
         *,
         blind: Iterable[str] = (),
         block: int = BLOCK_BYTES,
     ) -> None:
         self._blind, self._block = frozenset(blind), block
-        known = list(cores)
         self._searches = [
-            _Search(form, marker, known) for form in FORMS if form.encoding not in self._blind
+            _Search(form, marker, list(cores))
+            for marker, cores in known.items()
+            for form in FORMS
+            if form.encoding not in self._blind
         ]
 
     def scan(self, *roots: Root, controls: Iterable[Control]) -> Findings:
@@ -142,14 +138,14 @@ class Scanner:
     ) -> None:
         for search in self._searches:
             for at, core in search.hits(window, is_first=not base, is_last=is_last):
-                found.add(Hit(core, search.form.encoding, place, base + at))
+                found.add(Hit(search.marker, core, search.form.encoding, place, base + at))
 
 
 class _Search:
     """The marker in one form, and whose it is by what stands beside it."""
 
     def __init__(self, form: Form, marker: Marker, cores: list[str]) -> None:
-        self.form = form
+        self.form, self.marker = form, marker.text
         self.needle = form.write(marker.text)
         self.whole = len(form.write("x" * CORE_LETTERS))
         self.owners = {form.write(core): core for core in cores}

@@ -1,0 +1,242 @@
+"""The canary run: fill a store, forget half of its subjects, and look at every byte there is.
+
+With a vault nobody's text may be found, before or after, in anything; the forgotten cannot be read
+from a copy made before either. In clear nothing of the forgotten but their names may be found in
+the store itself. The others are answered as before, to the byte.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import perdure
+from perdure.errors import Forgotten, LockedOut
+from perdure.ops import verify
+from tests.canary.fields import NO_TEXT, Watch, expected
+from tests.canary.flock import Bird, Flock, answers
+from tests.canary.forms import Marker, core_of
+from tests.canary.nests import NESTS, Nest
+from tests.canary.scan import Control, Findings, Hit, Scanner
+
+TROUBLES_TOLD_MAX = 10
+REFUSED = tuple(f"{kind.code}: ".encode() for kind in (Forgotten, LockedOut))
+
+
+@dataclass(slots=True)
+class Report:
+    """The figures of a run."""
+
+    engine: str
+    is_sealed: bool
+    mutant: str = ""
+    subjects: int = 0
+    forgotten: int = 0
+    canaries: int = 0
+    fields: int = 0
+    controls: int = 0
+    files: int = 0
+    megabytes: float = 0.0
+    hits: dict[str, int] = field(default_factory=dict)
+    answers: int = 0
+    troubles: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_green(self) -> bool:
+        """Nothing was found that has to be nowhere, nothing was lost that has to stay."""
+        return not self.troubles and self.subjects > self.forgotten > 0
+
+    def text(self) -> str:
+        """Write the report as JSON, the colour first."""
+        told = {**asdict(self), "troubles": self.troubles[:TROUBLES_TOLD_MAX]}
+        return json.dumps({"is_green": self.is_green, **told}, indent=1)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Measure a part of the run."""
+        began = time.perf_counter()
+        yield
+        self.seconds[what] = round(time.perf_counter() - began, 1)
+
+
+class Run:
+    """One run on one engine."""
+
+    def __init__(self, nest: Nest, report: Report, *, seed: int | None) -> None:
+        self.nest, self.report = nest, report
+        self.marker = Marker(seed)
+        self.flock = Flock(self.marker, report.subjects)
+        self.forgotten = self.flock.birds[::2]
+        self.kept = self.flock.birds[1::2]
+        report.forgotten = len(self.forgotten)
+
+    def go(self) -> None:
+        """Do all of it, in order."""
+        with self.report.timed("fill"), self.nest.open() as store:
+            self._fill(store)
+        with self.report.timed("first scan"):
+            self._look("alive", self._of_anybody if self.report.is_sealed else self._of_nobody)
+        with self.report.timed("forget"), self.nest.open() as store:
+            for bird in self.forgotten:
+                forget(store, bird.name)
+        with self.report.timed("ask"):
+            with self.nest.open() as store:
+                self._ask(store, "after forgetting")
+                if not verify(store).is_sound:
+                    self.report.troubles.append("the store does not verify")
+            if self.report.is_sealed:
+                with self.nest.open(self.nest.copied) as copied:
+                    self._ask(copied, "in the copy made before")
+        with self.report.timed("second scan"):
+            is_sealed = self.report.is_sealed
+            self._look("forgotten", self._of_anybody if is_sealed else self._of_the_forgotten)
+
+    def _fill(self, store: perdure.Store) -> None:
+        watch = Watch(self.marker.text)
+        with watch.watching():
+            self.flock.fill(store)
+        if self.report.is_sealed:  # in clear there are no tokens
+            self.report.troubles += [f"no canary in {place}" for place in sorted(watch.missing())]
+        for bird in self.flock.birds:
+            bird.answers = answers(store.subject(bird.name))
+        self.nest.put_aside(store)
+        self.report.fields = len(expected() - set(NO_TEXT))
+        self.report.canaries = len(self.flock.cores)
+
+    def _ask(self, store: perdure.Store, when: str) -> None:
+        """Hold what is answered now against what was answered before."""
+        for bird in self.kept:
+            for question, answer in answers(store.subject(bird.name)).items():
+                self.report.answers += 1
+                if answer != bird.answers[question]:
+                    self.report.troubles.append(f"{when} {question} answers something else")
+        for bird in self.forgotten:
+            self._ask_in_vain(store, bird, when)
+
+    def _ask_in_vain(self, store: perdure.Store, bird: Bird, when: str) -> None:
+        """With a vault every question is refused; in clear there is nothing left to tell."""
+        subject = store.subject(bird.name)
+        for question, answer in answers(subject).items():
+            self.report.answers += 1
+            is_silent = self.marker.text.encode() not in answer
+            if not (answer.startswith(REFUSED) if self.report.is_sealed else is_silent):
+                self.report.troubles.append(f"{when} {question} answers for a forgotten one")
+        try:
+            subject.souls.publish(core_identity="I am back.")
+        except (Forgotten, LockedOut):
+            return
+        self.report.troubles.append(f"{when} a forgotten one came back")
+
+    # -- what is found
+
+    def _look(self, when: str, wrong: Callable[[Findings], list[Hit]]) -> None:
+        planter = Marker()
+        planted = self.nest.begin_scan(planter)
+        cores = [control.core for control in planted]
+        scanner = Scanner({self.marker: self.flock.cores, planter: cores})
+        found = scanner.scan(*self.nest.roots, controls=planted)
+        self.nest.end_scan()
+        self._count(when, found, planted)
+        for hit in wrong(found)[:TROUBLES_TOLD_MAX]:
+            place = f"{hit.place} at {hit.offset}"
+            self.report.troubles.append(f"{when}: a canary in {hit.encoding} in {place}")
+
+    def _count(self, when: str, found: Findings, planted: list[Control]) -> None:
+        self.report.files, self.report.controls = found.files, len(planted)
+        self.report.megabytes = round(found.bytes / 1e6, 1)
+        self.report.hits[when] = len(found.of(self.marker))
+
+    def _of_anybody(self, found: Findings) -> list[Hit]:
+        return found.of(self.marker)
+
+    def _of_nobody(self, found: Findings) -> list[Hit]:
+        """In clear everybody has to be seen: else the scan looks in the wrong place."""
+        seen = {hit.core for hit in found.of(self.marker)}
+        unseen = [bird for bird in self.flock.birds if not bird.cores & seen]
+        self.report.troubles += ["a subject in clear was not found" for _ in unseen]
+        return []
+
+    def _of_the_forgotten(self, found: Findings) -> list[Hit]:
+        """In clear the name stays, in the tombstone and the headers of the log."""
+        gone = {core for bird in self.forgotten for core in bird.cores - {core_of(bird.name)}}
+        own = str(self.nest.folder / "data")
+        hits = found.of(self.marker)
+        return [hit for hit in hits if hit.core in gone and hit.place.startswith(own)]
+
+
+def forget(store: perdure.Store, subject: str) -> None:
+    """Forget a subject; a mutant replaces this."""
+    store.forget(subject)
+
+
+def _nothing(*_: Any) -> None:
+    """Do nothing."""
+
+
+def _talk(subject: Any, _bird: Bird) -> None:
+    logging.getLogger("canary").debug("working for %s", subject._context.subject)
+
+
+MUTANTS = {
+    "forgets-nothing": f"{__name__}.forget",
+    "talkative": "tests.canary.flock.Flock._keep_result",
+}
+_INSTEAD: dict[str, Any] = {
+    "forgets-nothing": _nothing,
+    "talkative": lambda _self, subject, bird: _talk(subject, bird),
+}
+
+
+@contextmanager
+def _surroundings(folder: Path) -> Iterator[None]:
+    """Have logs written to a file, with every record, and temporary files where they are seen."""
+    handler = logging.FileHandler(folder / "logs" / "app.log")
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with (
+            patch.dict(
+                "os.environ", TMPDIR=str(folder / "temp"), SQLITE_TMPDIR=str(folder / "temp")
+            ),
+            patch.object(tempfile, "tempdir", None),
+        ):
+            yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def run(
+    folder: Path,
+    *,
+    engine: str,
+    subjects: int,
+    is_sealed: bool = True,
+    mutant: str = "",
+    seed: int | None = None,
+) -> Report:
+    """Run on one engine, in an empty folder."""
+    report = Report(engine, is_sealed, mutant, subjects)
+    nest = NESTS[engine](folder, is_sealed=is_sealed)
+    try:
+        with _surroundings(folder):
+            made = Run(nest, report, seed=seed)
+            if mutant:
+                with patch(MUTANTS[mutant], _INSTEAD[mutant]):
+                    made.go()
+            else:
+                made.go()
+    finally:
+        nest.close()
+    return report
