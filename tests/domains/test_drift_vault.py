@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import perdure
 from perdure.domains import drift
@@ -14,13 +18,16 @@ from perdure.domains.drift import echoes, stored
 from perdure.domains.drift.model import DIMENSIONS
 from perdure.domains.drift.stored import QivState, Reply
 from perdure.errors import Tampered
-from perdure.kernel import Transaction
+from perdure.kernel import Transaction, migrations
 from perdure.kernel.engine import Rows
 from perdure.kernel.queries import Query
+from perdure.kernel.units import Context
+from perdure.store import PACKAGES, Store
 from perdure.testing import SettableClock
 from perdure.vault import Vault
 from tests.domains.voices import reply, speaker
 from tests.fix.postgres import FreshDatabase
+from tests.fix.toys import ToyKeys
 
 LONG = "I would rather tell you the truth, gently, than let you believe what is not so."
 APP = {"bloomFilter": None, "recentHashes": ["ab" * 32, "cd" * 8], "coefficient": 0.5}
@@ -178,3 +185,61 @@ def test_rows_of_before_have_no_second_hash(target: str) -> None:
     assert (kept.hash, kept.exact) == (echoes.exact_hash(LONG), None)
     assert isinstance(kept, Reply)
     assert QivState.__dataclass_fields__["bloom_filter"].metadata["loose"]
+
+
+def test_both_faces_know_what_was_said(target: str, vault: Vault) -> None:
+    async def speak() -> list[drift.Echo]:
+        async with perdure.connect(target, subject="ada", vault=vault) as store:
+            await store.drift.observe(LONG)
+            async with store.drift.buffered(seconds=60) as buffer:
+                buffer.observe("Another one.")
+            return [await store.drift.said_before(text) for text in (LONG, "Another one.")]
+
+    told = asyncio.run(speak())
+    assert [echo.exact for echo in told] == [True, True]
+    with perdure.open(target, subject="ada", vault=vault) as store:
+        assert [store.drift.said_before(text) for text in (LONG, "Another one.")] == told
+
+
+def test_rows_written_before_the_column_came_stay_valid(target: str) -> None:
+    with perdure.open(target, subject="ada") as store:
+        store.drift.observe(LONG)
+        steps = [
+            step
+            for step in migrations.discover(PACKAGES, store.engine.dialect)
+            if step.package == "drift"
+        ]
+        store.engine.administer(lambda session: migrations.down(session, steps, steps=1))
+    with perdure.open(target, subject="ada") as store:
+        assert store.drift.said_before(LONG).exact
+        for number in range(70):  # the filter is built anew from all of them
+            store.drift.observe(f"{LONG} Number {number}.")
+        bloom = echoes.Bloom.from_base64(str(store.drift.export_state()["bloomFilter"]))
+        assert echoes.exact_hash(LONG) in bloom
+
+
+WORDS = st.sampled_from(["gently", "truth", "you", "I", "never", "tell", "rather", "the"])
+TEXTS = st.lists(WORDS, max_size=12).map(" ".join)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("observe"), TEXTS),
+        st.tuples(st.just("said_before"), TEXTS),
+        st.tuples(st.just("import_state"), st.just(APP)),
+        st.tuples(st.just("reset")),
+        st.tuples(st.just("export_state")),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(STEPS)
+def test_any_life_is_the_same_with_a_vault_and_without(steps: list[tuple[str, Any]]) -> None:
+    keys: Any = ToyKeys()
+    with (
+        perdure.open("memory:", subject="ada", clock=SettableClock()) as clear,
+        Store(perdure.open("memory:").engine, Context("ada", SettableClock(), keys=keys)) as sealed,
+    ):
+        for name, *args in steps:
+            one, other = (getattr(store.drift, name)(*args) for store in (clear, sealed))
+            assert one == other
