@@ -96,6 +96,7 @@ class Subject(Domains[Sync]):
                 if context.notes_reads:
                     note(tx, "a transaction")
                 yield tx
+                tx.settle()
             finally:
                 tx.end()
 

@@ -120,6 +120,7 @@ def test_a_row_is_read_as_it_was_written(store: perdure.Store, row: Mixed) -> No
         nonlocal session
         session, tx._session = tx._session, Echo()  # type: ignore[assignment]
         tx.save(ECHO, row)
+        tx._session = session
         return tx._read(Mixed, found[0])
 
     session: Any = None

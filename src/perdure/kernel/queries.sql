@@ -143,17 +143,27 @@ join perdure_events e on e.slice = c.slice and e.position = c.position
 where c.slice = :slice;
 
 -- name: version_of
-select version, at from perdure_events
+select version from perdure_events
 where slice = :slice and subject = :subject and stream = :stream and id = :id;
 
 -- name: drop_snapshots
 delete from perdure_snapshots
-where slice = :slice and subject = :subject and stream = :stream and version >= :version;
+where slice = :slice and subject = :subject and stream = :stream and version > :after;
 
 -- name: blank_outcomes
--- A key stays used; what its unit returned is gone.
+-- Whatever was returned since the event behind :after. The key stays used.
 update perdure_outcomes set result = ''
-where slice = :slice and subject = :subject and at >= :at;
+where slice = :slice and subject = :subject and result <> '' and at >= (
+  select e.at from perdure_events e
+  where e.slice = :slice and e.subject = :subject and e.stream = :stream
+    and e.version = :after + 1);
+
+-- name: prune_outcomes
+delete from perdure_outcomes where slice = :slice and subject = :subject and key in (
+  select key from perdure_outcomes
+  where slice = :slice and subject = :subject and at < :before
+  limit :most)
+returning 1;
 
 -- name: table_columns (login)
 select name, pk from pragma_table_info(:table) order by cid;

@@ -89,6 +89,11 @@ class Keys(Protocol):
         """Let somebody come back who was forgotten: as nobody we know, with a new handle."""
         ...
 
+    @property
+    def public_key(self) -> bytes:
+        """Give the Ed25519 key that receipts are checked with."""
+        ...
+
     def sign(self, content: bytes) -> bytes:
         """Sign a receipt."""
         ...

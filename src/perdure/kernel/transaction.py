@@ -32,7 +32,7 @@ class Transaction:
     """What an operation may do; every statement runs for this subject only."""
 
     __slots__ = (
-        "_clock", "_is_allowed", "_owner", "_place", "_seal", "_session", "_writable", "actor",
+        "_clock", "_is_known", "_owner", "_place", "_seal", "_session", "_writable", "actor",
         "now", "slice", "subject",
     )  # fmt: skip
 
@@ -46,7 +46,8 @@ class Transaction:
         self._owner, self._seal = owner, owner.seal
         self._session = session
         self._clock = clock
-        self._writable = self._is_allowed = writable  # what writes is refused when it appends
+        self._writable = writable
+        self._is_known = False  # not to be forgotten
         self._place = {"slice": self.slice, "subject": owner.subject}
 
     @property
@@ -77,6 +78,7 @@ class Transaction:
             at=microseconds(self.now),
             actor=self.actor,
         )
+        self._is_known = True  # the append itself refuses the forgotten
         try:
             self.project(recorded)
         except Exception as error:
@@ -187,22 +189,23 @@ class Transaction:
     def erase(self, stream: str, *, after: int = 0, upto: int) -> None:
         """Erase the payloads of events for good; their hashes stay, so the chain verifies.
 
-        Whoever erases also appends the event that takes the rows away.
+        What else may hold what they said goes too: snapshots behind them, and what units of work
+        have returned since under an idempotency key. Whoever erases also appends the event that
+        takes the rows away.
         """
-        self.run(log.statements.erase, stream=stream, after=after, upto=upto)
+        place = {"stream": stream, "after": after}
+        self.run(log.statements.erase, **place, upto=upto)
+        self.run(log.statements.drop_snapshots, **place)
+        self.run(log.statements.blank_outcomes, **place)
 
     def erase_event(self, stream: str, id: str) -> None:
-        """Erase one event's payload, and whatever else may hold what it said: later snapshots of
-        its stream, and what units of work have returned since, under an idempotency key.
-        """
-        ((version, at),) = self._rows(log.statements.version_of, {"stream": stream, "id": id})
+        """Erase one event of a stream."""
+        version = self.value(log.statements.version_of, stream=stream, id=id)
         self.erase(stream, after=version - 1, upto=version)
-        self.run(log.statements.drop_snapshots, stream=stream, version=version)
-        self.run(log.statements.blank_outcomes, at=at)
 
     def settle(self) -> None:
-        """Refuse a forgotten subject, of which the unit of work has not noticed it."""
-        if self._is_allowed and self._writable:
+        """Refuse a forgotten subject if the unit of work has not noticed: it appended nothing."""
+        if self._writable and not self._is_known:
             self._refuse_forgotten()
 
     def end(self) -> None:
@@ -214,7 +217,7 @@ class Transaction:
 
     def _ask(self, query: Query, params: Params) -> Rows:
         found = self._session.rows(query, params)  # looked up late: the session ends
-        if not (found or self._is_allowed):
+        if not (found or self._writable or self._is_known):
             self._refuse_forgotten()
         return found
 
@@ -227,7 +230,7 @@ class Transaction:
             raise Forgotten(
                 "this subject was forgotten", remedy="nothing can be written for it any more"
             )
-        self._is_allowed = True
+        self._is_known = True
 
     def _refuse_read_only(self) -> None:
         if not self._writable:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from perdure.errors import Conflict, Invalid
+from perdure.errors import Conflict, Forgotten, Invalid, NotFound
 
 from . import events
 from .clock import Clock, microseconds
@@ -66,11 +66,17 @@ def unit_of(
 
     def unit(session: Session) -> Any:
         tx = Transaction(session, owner, context.clock, writable=writable, actor=context.actor)
+        work = partial(function, tx, *args, **named)
         try:
             if context.key is None or not writable:
-                return function(tx, *args, **named)
-            work = partial(function, tx, *args, **named)
-            return _once(session, tx, context.key, function, work)
+                result = work()
+            else:
+                result = _once(session, tx, context.key, function, work)
+            tx.settle()
+            return result
+        except NotFound:
+            tx.settle()
+            raise
         except StopIteration as error:  # no future and no generator can carry one
             raise RuntimeError("a unit of work raised StopIteration") from error
         finally:
@@ -97,6 +103,12 @@ def _once(
                 f"this idempotency key was used for {unit}, not for {name}",
                 value=key,
                 remedy="use a new key for each piece of work",
+            )
+        if not kept:
+            raise Forgotten(
+                "what this piece of work returned was forgotten; it was done",
+                value=key,
+                remedy="do not repeat it",
             )
         return _decode(function, opened_outcome(tx, token, kept)[1])
     result = work()

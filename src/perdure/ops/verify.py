@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from perdure.errors import Invalid
+from perdure.errors import Invalid, Tampered
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.follow import lane
 from perdure.kernel.progress import Progress, quiet
+from perdure.kernel.receipts import End, Receipt
+from perdure.kernel.sealing import Keys
 from perdure.store import Store
 
 from .chains import SliceWalk
@@ -54,7 +56,7 @@ def verify(
             if deep:
                 shadows.drop()
     begin.refuse_unknown()
-    _vanished(ledger, witness, visited)
+    _vanished(ledger, witness, visited, _departed(store, ledger))
     return ledger.report()
 
 
@@ -70,15 +72,56 @@ def _slice(walk: SliceWalk, shadows: Shadows, witness: Witness | None, *, deep: 
     walk.ledger.lane = walk.lane
 
 
-def _vanished(ledger: Ledger, witness: Witness | None, visited: set[str]) -> None:
+def _vanished(
+    ledger: Ledger, witness: Witness | None, visited: set[str], departed: Mapping[str, End]
+) -> None:
+    """Tell of lanes that the witness saw and that are gone, unless their subject was forgotten."""
     for name, mark in witness.slices.items() if witness else ():
-        if name not in visited:
+        if name in visited:
+            continue
+        end = departed.get(name)
+        if end is not None and _is_behind(mark, end):
+            ledger.notes[f"slice {name} went away: its subject was forgotten"] = None
+            continue
+        ledger.tell(
+            "tail_cut_with_counters",
+            f"slice {name} was at position {mark.position} when the witness was written and is"
+            " empty now: all of it was removed",
+            f"slice {name}",
+        )
+
+
+def _is_behind(mark: Mark, end: End) -> bool:
+    """Say whether a lane had not been cut before it went away."""
+    if mark.position == end.position:
+        return mark.hash in ("", end.hash)
+    return mark.position < end.position
+
+
+def _departed(store: Store, ledger: Ledger) -> dict[str, End]:
+    """Give the ends of lanes that went away with their subjects, by receipts that hold."""
+    found: dict[str, End] = {}
+    for receipt in store.receipts():
+        if store.keys is not None and not _is_ours(receipt, store.keys):
             ledger.tell(
-                "tail_cut_with_counters",
-                f"slice {name} was at position {mark.position} when the witness was written and is"
-                " empty now: all of it was removed",
-                f"slice {name}",
+                "receipt_changed",
+                f"the receipt of {receipt.handle} is not what the vault has signed",
+                f"tombstone {receipt.handle}",
             )
+            continue
+        lanes = receipt.lanes.items()
+        found |= {name: end for name, end in lanes if name.rpartition("/")[0] in receipt.removed}
+    return found
+
+
+def _is_ours(receipt: Receipt, keys: Keys) -> bool:
+    from perdure.vault.receipt import check_receipt
+
+    try:
+        check_receipt(receipt, keys.public_key)
+    except Tampered:
+        return False
+    return True
 
 
 class _Begin:

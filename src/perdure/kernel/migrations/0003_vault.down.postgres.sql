@@ -50,6 +50,7 @@ begin
   execute format('alter function perdure_append set search_path = %I, pg_temp', current_schema());
 end $$;
 
+revoke update (result) on perdure_outcomes from perdure_app;
 drop function if exists perdure_erase;
 drop table if exists perdure_tombstones;
 drop table if exists perdure_vaults;

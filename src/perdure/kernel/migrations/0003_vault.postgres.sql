@@ -18,6 +18,7 @@ create table if not exists perdure_tombstones (
   primary key (slice, subject)
 ) /* partition */;
 call perdure_protect('perdure_tombstones', 'perdure_app', 'select, insert, update');
+grant update (result) on perdure_outcomes to perdure_app;  -- to blank it
 
 -- As in 0001_log, and it refuses who was forgotten.
 -- p_expected: a version, or -1 for "any", -2 for "the stream exists"; 0 is "no stream yet".
