@@ -24,6 +24,7 @@ from perdure.errors import (
 )
 from perdure.kernel.sealing import Keys, Owner, Seal
 from perdure.vault import KeyFile, Keyring, Vault, cache, keyring, keystore
+from tests.fix.postgres import FreshDatabase
 from tests.vault.rings import Place, change, engine_at
 
 
@@ -293,6 +294,28 @@ def test_a_key_store_on_postgresql_belongs_to_its_login(place: Place, postgres: 
             Keyring.opened(stranger, Vault(url, place.file), place.clock)
         stranger.close()
         change(ring, "drop role plain_stranger")
+
+
+def test_a_key_store_needs_no_role_of_the_data(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    url = fresh_database()
+    engine = PostgresEngine(url, role="login")
+    engine.administer(
+        lambda session: session.script(
+            "create role plain_keeper login; grant create on schema public to plain_keeper"
+        )
+    )
+    place = Place(url.replace("postgres@", "plain_keeper@"), tmp_path)
+    with place.ring(create=True) as ring:
+        ada = ring.owner("ada", create=True)
+        assert opened(ada, sealed(ada)) == "hello"
+        assert ring.rotate() == 2
+        assert ring.begin_forgetting("ada") == ada.subject
+    engine.administer(
+        lambda session: session.script("drop owned by plain_keeper; drop role plain_keeper")
+    )
+    engine.close()
 
 
 def test_a_key_store_in_a_file_is_its_owners(file_place: Place) -> None:

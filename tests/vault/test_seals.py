@@ -98,10 +98,7 @@ def test_what_a_destroyed_key_sealed_is_locked_out(ring: Keyring, ada: SubjectSe
         ada.open(closed, *AT)
 
 
-def test_a_seal_in_use_ends_with_its_keys(
-    ring: Keyring, ada: SubjectSeal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keyring, "BLOCK_MESSAGES", 1)
+def test_a_seal_in_use_ends_with_its_keys(ring: Keyring, ada: SubjectSeal) -> None:
     bob = seal_of(ring.owner("bob", create=True))
     bob.seal(b"the first", *AT)
     ring.begin_forgetting("bob")

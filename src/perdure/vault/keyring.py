@@ -213,9 +213,11 @@ class Keyring(Secret):
             session.rows(statements.set_state, {"state": FORGETTING, "handle": found.handle})
             return found
 
-        handle = self.engine.write(token.hex(), unit, is_repeatable=True).handle
-        self._cache.remove(handle)
-        return handle
+        found = self.engine.write(token.hex(), unit, is_repeatable=True)
+        self._cache.remove(found.handle)
+        for row in found.keys:  # seals in use ask at their next message, and are refused
+            self._allowance(row.generation).withdraw()
+        return found.handle
 
     def forgetting(self) -> list[str]:
         """Give the handles whose forgetting has begun and has not been finished."""

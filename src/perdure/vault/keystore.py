@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Protocol, runtime_checkable
 
 from perdure.errors import Invalid, LockedOut, Unavailable
@@ -22,6 +23,7 @@ statements = queries.load(__file__, role="login")
 PACKAGE = ("vault", Path(__file__).parent)
 ACTIVE, FORGETTING, FORGOTTEN = "active", "forgetting", "forgotten"
 PAGE_ROWS = 1_000
+SETTLE_SECONDS_MAX = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,18 @@ def prepare(engine: Engine, *, now: int) -> bytes:
 
 def settle(engine: Engine) -> None:
     """Leave nothing of what was destroyed in a file beside the database."""
-    if isinstance(engine, _Checkpointed):
-        engine.checkpoint()
+    if not isinstance(engine, _Checkpointed):
+        return
+    until = monotonic() + SETTLE_SECONDS_MAX
+    while True:
+        try:
+            engine.checkpoint()
+        except Unavailable:  # another checkpoint is running: SQLite does not wait for that
+            if monotonic() > until:
+                raise
+            sleep(SETTLE_SECONDS_MAX / 1_000)
+        else:
+            return
 
 
 def epochs(session: Session) -> tuple[EpochRow, ...]:
