@@ -126,7 +126,7 @@ def test_nothing_that_can_be_guessed_stands_clear(pair: list[perdure.Store]) -> 
         stored.hexadecimal(exact),
         repr(signature)[2:-1],
         row.bloom_filter,
-        repr(stored.digest_of(row.bloom_filter))[2:-1],
+        repr(row.filter_digest)[2:-1],
         "ab" * 32,
         ", ".join(map(str, row.voice.home[:8])).replace(" ", ""),
         *map(str, echoes.bands(signature)),

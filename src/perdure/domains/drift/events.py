@@ -122,7 +122,7 @@ def _(tx: Transaction, fact: DriftReset, at: Recorded) -> None:
     for query in (queries.clear_hashes, queries.clear_bands, queries.clear_evidence):
         tx.run(query)
     row = replace(_moved(tx, stored.read(tx), fact, at), replies=0, recent_hashes=())
-    tx.save(queries.save_state_and_filter, stored.with_filter(row, None))
+    tx.save(queries.save_state_and_filter, stored.with_filter(tx, row, None))
 
 
 @projects(DriftImported)
@@ -131,7 +131,7 @@ def _(tx: Transaction, fact: DriftImported, at: Recorded) -> None:
     evidence = _evidence(tx, fact, at)
     if not row.replies:  # nothing of ours stands in the columns yet
         row = replace(row, recent_hashes=evidence.recent_hashes[-stored.RECENT_HASHES :])
-        row = stored.with_filter(row, fact.bloom_filter or row.bloom_filter)
+        row = stored.with_filter(tx, row, fact.bloom_filter or row.bloom_filter)
     if fact.created_at is not None:
         row = replace(row, created_at=fact.created_at.astimezone(UTC))
     tx.save(queries.save_state_and_filter, row)

@@ -63,7 +63,7 @@ class QivState:
     recent_hashes: Personal[tuple[str, ...]]
     voice: Personal[Voice]  # how often which words are used can tell who speaks
     replies: int  # how many different ones drift_hashes holds
-    filter_digest: Personal[bytes | None]  # so that the row's digest covers a filter nobody read
+    filter_digest: Pseudonymous[Blind[bytes | None]]  # the row's digest covers a filter nobody read
     bloom_filter: Personal[str | None] = loose()
 
 
@@ -126,7 +126,11 @@ def row_of(row: QivState | None, state: DriftState, *, id: str, at: datetime) ->
 def read(tx: Transaction, query: Query = queries.state, **params: object) -> QivState | None:
     """Return the row, and its filter where the statement gives it, both verified."""
     row = tx.one(query, QivState, **params)
-    if row and row.bloom_filter is not None and row.filter_digest != digest_of(row.bloom_filter):
+    if (
+        row
+        and row.bloom_filter is not None
+        and row.filter_digest != digest_of(tx, row.bloom_filter)
+    ):
         raise _not_written("the Bloom filter", "bloom_filter")
     return row
 
@@ -136,16 +140,17 @@ def read_to_extend(tx: Transaction) -> QivState | None:
     return read(tx, queries.state_to_extend, fresh_below=FILTER_FRESH_BELOW, batch=RECENT_HASHES)
 
 
-def digest_of(bloom_filter: str | None) -> bytes | None:
-    """Return the digest of a filter's text."""
+def digest_of(tx: Transaction, bloom_filter: str | None) -> bytes | None:
+    """Return the digest of a filter's text; with a vault, one that nobody can make of a guess."""
     if bloom_filter is None:
         return None
-    return blake2b(bloom_filter.encode(), digest_size=DIGEST_BYTES).digest()
+    digest = blake2b(bloom_filter.encode(), digest_size=DIGEST_BYTES).hexdigest()
+    return bytes.fromhex(tx.blind("drift filter", digest))
 
 
-def with_filter(row: QivState, bloom_filter: str | None) -> QivState:
+def with_filter(tx: Transaction, row: QivState, bloom_filter: str | None) -> QivState:
     """Return the row with another filter."""
-    return replace(row, bloom_filter=bloom_filter, filter_digest=digest_of(bloom_filter))
+    return replace(row, bloom_filter=bloom_filter, filter_digest=digest_of(tx, bloom_filter))
 
 
 def remembered(tx: Transaction, row: QivState, hash: int) -> tuple[QivState, bool]:
@@ -157,7 +162,7 @@ def remembered(tx: Transaction, row: QivState, hash: int) -> tuple[QivState, boo
         return known, False
     missing = [hash] if replies <= FILTER_FRESH_BELOW else [signed(each) for each in recent]
     old = _filter_of(row) if row.replies else None
-    return with_filter(known, _extended(tx, old, missing).to_base64()), True
+    return with_filter(tx, known, _extended(tx, old, missing).to_base64()), True
 
 
 def _extended(tx: Transaction, text: str | None, missing: Sequence[int]) -> Bloom:
