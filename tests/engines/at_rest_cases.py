@@ -281,3 +281,38 @@ def test_the_code_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for number, block in enumerate(blocks):
         exec(compile(block, f"at-rest.md, block {number}", "exec"), {})
     assert b"Curious" not in b"".join(tree(tmp_path / "sealed").values())
+
+
+def test_the_command_line_takes_the_key_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    path, file = tmp_path / "store.db", tmp_path / "key"
+    filled(path, KEY, "one")
+    file.write_bytes(KEY)
+
+    def perdure_says(*arguments: str, source: str, **environment: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "perdure", *arguments, "--store", str(path)],
+            env={**os.environ, "PERDURE_AT_REST": source, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    code, told = perdure_says("log", "verify", source=f"file:{file}")
+    assert code == 0, told
+    copied = perdure_says(
+        "copy", f"{tmp_path}/copy.db", "--at-rest", "env:K",
+        source="", K=base64.b64encode(KEY).decode(),
+    )  # fmt: skip
+    assert copied[0] == 0, copied
+    assert read(tmp_path / "copy.db", KEY) == ["one"]
+    for source, said in (
+        ("", "give its key as at_rest"),
+        (f"file:{tmp_path}/none", r"the at-rest key failed (FileNotFoundError)"),
+        ("env:NOBODY", "the at-rest key failed (KeyError)"),
+        (KEY.hex(), "names no source of a key: give file:PATH or env:NAME"),
+    ):
+        code, told = perdure_says("info", source=source)
+        assert code
+        assert said in told
+        assert not leaks(told)

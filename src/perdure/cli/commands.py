@@ -8,7 +8,15 @@ from typing import Any
 
 from . import audit, completion, demo, drift, info, log, migrate, souls, tokens, upkeep, vault
 from .exits import MEANINGS
-from .opening import ACTOR_ENV, MASTER_ENV, STORE_DEFAULT, STORE_ENV, SUBJECT_ENV, VAULT_ENV
+from .opening import (
+    ACTOR_ENV,
+    AT_REST_ENV,
+    MASTER_ENV,
+    STORE_DEFAULT,
+    STORE_ENV,
+    SUBJECT_ENV,
+    VAULT_ENV,
+)
 from .tree import SUBJECT, Parser, grow, share
 
 ENVIRONMENT = (
@@ -16,6 +24,7 @@ ENVIRONMENT = (
     (SUBJECT_ENV, "the subject when --subject is left out"),
     (VAULT_ENV, "the key store when --vault is left out"),
     (MASTER_ENV, "what opens it when --master is left out"),
+    (AT_REST_ENV, "the key of encrypted files when --at-rest is left out"),
     (ACTOR_ENV, "who does it when --actor is left out"),
     ("NO_COLOR", "no colours, whatever it is set to"),
     ("COLUMNS", "the width of drawings; else the terminal's"),
@@ -31,7 +40,7 @@ def parser() -> Parser:
         " the run to standard error.",
         more=(("environment", ENVIRONMENT), ("exit codes", CODES)),
     )
-    root.set_defaults(**dict.fromkeys(("store", "subject", "vault", "master", "actor")))
+    root.set_defaults(**dict.fromkeys(("store", "subject", "vault", "master", "at_rest", "actor")))
     root.set_defaults(json=False, debug=False)
     root.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     share(root, SUBJECT)

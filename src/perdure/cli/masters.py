@@ -1,4 +1,5 @@
-"""How a command line names the master key: ``file:PATH``, ``env:NAME``, ``passphrase:``.
+"""How a command line names the master key: ``file:PATH``, ``env:NAME``, ``passphrase:``; and the
+key of encrypted files.
 
 A key or a passphrase never stands on the command line itself: other users could read it there.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from getpass import getpass
 from pathlib import Path
@@ -32,6 +34,16 @@ def master_of(source: str, *, is_new: bool = False) -> Master:
     if kind == "passphrase":
         return Passphrase(_passphrase(rest, is_new=is_new))
     raise Usage(f"--master {kind!r} is unknown", remedy="give file:PATH, env:NAME or passphrase:")
+
+
+def file_key_of(source: str) -> Callable[[], bytes]:
+    """Read the name of the source of the key that files are encrypted with."""
+    kind, _, rest = source.partition(":")
+    if kind == "file" and rest:
+        return Path(rest).read_bytes
+    if kind == "env" and rest:
+        return lambda: b64decode(os.environ[rest], validate=True)
+    raise Usage("--at-rest names no source of a key", remedy="give file:PATH or env:NAME")
 
 
 def _passphrase(where: str, *, is_new: bool) -> Callable[[], str]:

@@ -30,6 +30,7 @@ STORE_ENV: Final = "PERDURE_STORE"
 SUBJECT_ENV: Final = "PERDURE_SUBJECT"
 VAULT_ENV: Final = "PERDURE_VAULT"
 MASTER_ENV: Final = "PERDURE_MASTER"
+AT_REST_ENV: Final = "PERDURE_AT_REST"
 ACTOR_ENV: Final = "PERDURE_ACTOR"
 STORE_DEFAULT: Final = "perdure.db"
 
@@ -115,7 +116,14 @@ def opened_vault(
 def how(args: Namespace) -> dict[str, Any]:
     """Give what every command opens its store with."""
     actor = args.actor or os.environ.get(ACTOR_ENV) or ""
-    return {"subject": chosen_subject(args), "vault": vault_of(args), "actor": actor}
+    source = args.at_rest or os.environ.get(AT_REST_ENV)
+    at_rest = masters.file_key_of(source) if source else None
+    return {
+        "subject": chosen_subject(args),
+        "vault": vault_of(args),
+        "at_rest": at_rest,
+        "actor": actor,
+    }
 
 
 @contextmanager

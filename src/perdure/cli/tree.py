@@ -39,6 +39,11 @@ _GLOBAL: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
         "help": "what opens it: file:PATH, env:NAME, or passphrase: which is asked for, or read as"
         " passphrase:env:NAME or passphrase:file:PATH (PERDURE_MASTER)",
     }),
+    (STORE, "--at-rest", {
+        "metavar": "SOURCE",
+        "help": "the key of encrypted files: file:PATH (32 bytes), env:NAME (their base64)"
+        " (PERDURE_AT_REST)",
+    }),
     (STORE, "--actor", {
         "metavar": "NAME", "help": "who does this; every write carries it (PERDURE_ACTOR)",
     }),
