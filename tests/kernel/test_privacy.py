@@ -9,11 +9,13 @@ from typing import Annotated, Literal, Optional
 import pytest
 
 from perdure.kernel.privacy import (
+    Blind,
     Id,
     Personal,
     Privacy,
     Pseudonymous,
     Public,
+    blind_in,
     declared,
     privacy_of,
 )
@@ -53,6 +55,15 @@ class Undeclared:
     noted: Annotated[str, "a note that says nothing of privacy"]
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Looked up by tokens."""
+
+    hash: Id[Blind[int]]
+    tag: Pseudonymous[Blind[str | None]]
+    text: Personal[str]
+
+
 def test_what_a_domain_says_counts() -> None:
     assert privacy_of(Declared) == {
         "id": Privacy.ID,
@@ -81,6 +92,12 @@ def test_the_plain_type_is_what_is_stored() -> None:
     assert plain["maybe"] is plain["late"] is plain["older"] is plain["noted"] is str
     assert plain["many"] == tuple[str, ...]
     assert [said for _, said in declared(Undeclared).values()] == [None] * 11
+
+
+def test_what_is_blind_is_clear_and_differs_from_store_to_store() -> None:
+    assert blind_in(Looked) == {"hash", "tag"}
+    assert list(privacy_of(Looked).values()) == ["id", "pseudonymous", "personal"]
+    assert blind_in(Undeclared) == frozenset()
 
 
 def test_a_field_of_two_types_has_no_column() -> None:
