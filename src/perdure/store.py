@@ -25,6 +25,7 @@ from perdure.kernel.engine import Engine, Session
 from perdure.kernel.follow import AsyncLog, Log
 from perdure.kernel.forgets import AsyncForgets, Forgets
 from perdure.kernel.operations import Async, Face, M, Runner, Sync
+from perdure.kernel.retention import Expire
 from perdure.kernel.sealing import Keys
 from perdure.kernel.units import Context
 from perdure.kernel.vaults import claim
@@ -47,6 +48,11 @@ FACES: dict[str, type[Face[Any]]] = {
 }  # fmt: skip
 TABLES = {
     name: tuple(getattr(sys.modules[face.__module__], "TABLES", ())) for name, face in FACES.items()
+}
+EXPIRES: dict[str, Expire] = {
+    f"{name}.{what}": expire
+    for name, face in FACES.items()
+    for what, expire in getattr(sys.modules[face.__module__], "EXPIRES", {}).items()
 }
 DEFAULT_SUBJECT = "default_user"
 
@@ -126,6 +132,7 @@ class Store(Subject, Forgets, Moves):
     """An open database. Its own domains are those of the subject it was opened for."""
 
     tables = TABLES
+    expires = EXPIRES
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)
@@ -171,6 +178,7 @@ class AsyncStore(AsyncSubject, AsyncForgets, AsyncMoves):
     """An open database for coroutines."""
 
     tables = TABLES
+    expires = EXPIRES
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)

@@ -36,6 +36,8 @@ SOULS = st.one_of(
     st.tuples(st.just("import"), TEXTS.map(lambda text: "I was " + text)),
     st.tuples(st.just("milestone"), TEXTS, st.sampled_from([None, *THREADS])),
     st.tuples(st.just("forget"), st.sampled_from(THREADS)),
+    st.tuples(st.just("forget version"), st.integers(0, 4)),
+    st.tuples(st.just("forget milestone"), st.integers(0, 3)),
 )
 DRIFT = st.one_of(
     st.tuples(st.just("observe"), st.one_of(WORDS, TEXTS)),
@@ -59,6 +61,10 @@ ACTS: dict[str, Callable[..., object]] = {
         f"it was {said}", lesson_learned=said, source_thread_id=thread
     ),
     "forget": lambda me, thread: me.souls.milestones.forget_thread(thread),
+    "forget version": lambda me, version: me.souls.forget_version(version),
+    "forget milestone": lambda me, place: [
+        me.souls.milestones.forget(one.id) for one in me.souls.milestones.list()[place : place + 1]
+    ],
     "observe": lambda me, text: me.drift.observe(text),
     "evolve": lambda me, one, two: me.drift.evolve(mutation(one, two)),
     "reset": lambda me: me.drift.reset(),
@@ -73,7 +79,7 @@ Story = list[tuple[str, tuple[Any, ...]]]
 def tell(store: perdure.Store, story: Story, *, suffix: str = "") -> None:
     """Let it happen; what the rules refuse does not happen."""
     for name, (act, *details) in story:
-        with suppress(perdure.NotFound):
+        with suppress(perdure.NotFound, perdure.Conflict):
             ACTS[act](store.subject(name + suffix), *details)
 
 

@@ -140,6 +140,10 @@ def _forgotten(_: None, out: Out) -> None:
     out.say("the thread is forgotten; the milestones that came from it stay")
 
 
+def _erased(_: None, out: Out) -> None:
+    out.say("forgotten for good, in the log too")
+
+
 CALLS: Final = (
     Call(
         "souls.publish", "publish", published, creates=True,
@@ -156,6 +160,8 @@ CALLS: Final = (
     Call("souls.diff", "diff", diff,
          texts={"before": "the older version", "after": "the newer version"}),
     Call("souls.restore", "restore", published, texts={"version": "the version to publish again"}),
+    Call("souls.forget_version", "forget-version", _erased,
+         texts={"version": "an older version; the newest is who this is now"}),
     Call("souls.prompt", "prompt", plain, texts={"budget": "tokens it may have"}),
     Call("souls.import_bot_soul", "import-bot-soul", published, creates=True,
          texts={"content": "the text; left out: the active row of bot_soul"}),
@@ -175,6 +181,7 @@ MILESTONES: Final = (
          texts={**_MOST, "emotional_weight": "formative, meaningful or challenging"}),
     Call("souls.milestones.search", "search", milestones,
          texts={**_MOST, "text": "words that stand in it"}),
+    Call("souls.milestones.forget", "forget", _erased, texts={"id": "the milestone's id"}),
     Call("souls.milestones.forget_thread", "forget-thread", _forgotten,
          texts={"thread_id": "the thread, a UUID"}),
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 from . import forgetting, values
@@ -10,6 +11,7 @@ from .engine import Engine
 from .forgetting import Run
 from .progress import Progress, quiet
 from .receipts import Receipt
+from .retention import ACTOR, EVERYWHERE, Expire, Job, Keep
 from .units import Context
 
 P = ParamSpec("P")
@@ -17,7 +19,9 @@ T = TypeVar("T")
 
 
 class Forgets:
-    """What a store can forget, and who it has forgotten."""
+    """What a store can forget, and who it has forgotten; ``expires`` is what rules can name."""
+
+    expires: Mapping[str, Expire] = EVERYWHERE
 
     def __init__(self, engine: Engine, context: Context) -> None:
         self._engine, self._context = engine, context
@@ -48,6 +52,14 @@ class Forgets:
         """Let somebody come back who was forgotten. Nothing that was erased comes back."""
         forgetting.readmit(self._engine, self._context.keys, _subject(subject))
 
+    def retain(self, rules: Mapping[str, Keep], *, progress: Progress = quiet) -> dict[str, int]:
+        """Forget what is beyond the rules, for every subject; give how much that was, by rule.
+
+        What retries would be answered goes after 30 days, if no rule says otherwise.
+        """
+        context = replace(self._context, actor=ACTOR, key=None)
+        return Job(self._engine, context, self.expires, rules, progress).run()
+
     def _run(self, place: forgetting.Place, progress: Progress, *, rotate: bool) -> Run:
         return Run(place, self._context.clock, progress, is_rotating=rotate)
 
@@ -55,6 +67,7 @@ class Forgets:
 class AsyncForgets:
     """The same for coroutines: same names, awaited."""
 
+    expires: Mapping[str, Expire] = EVERYWHERE
     _engine: Engine
     _context: Context
 
@@ -80,12 +93,19 @@ class AsyncForgets:
         """Let somebody come back who was forgotten. Nothing that was erased comes back."""
         await self._away(Forgets.readmit, subject)
 
+    async def retain(
+        self, rules: Mapping[str, Keep], *, progress: Progress = quiet
+    ) -> dict[str, int]:
+        """Forget what is beyond the rules, for every subject; give how much that was, by rule."""
+        return await self._away(Forgets.retain, rules, progress=progress)
+
     async def _away(
         self, verb: Callable[Concatenate[Forgets, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         import asyncio
 
         own = Forgets(self._engine, self._context)
+        own.expires = self.expires
         return await asyncio.to_thread(verb, own, *args, **kwargs)
 
 

@@ -188,6 +188,12 @@ where slice = :slice and (subject, stream) > (:after_subject, :after_stream)
 order by subject, stream
 limit :most;
 
+-- name: subjects (reader)
+select distinct subject from perdure_streams
+where slice = :slice and subject > :after
+order by subject
+limit :most;
+
 -- name: copies (reader)
 -- In every slice: a copy may come from anybody. Run only when an event does not fit.
 select subject, stream, version from perdure_events

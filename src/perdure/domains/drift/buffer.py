@@ -3,6 +3,7 @@
 What is in a buffer is in memory alone. `kill -9` or a power cut loses at most the window; `flush`,
 `close`, the end of the process and SIGTERM lose nothing (`ending.py`). A write that fails keeps its
 pieces and tries again, under an idempotency key: a commit of unknown outcome never counts twice.
+Of a subject that was forgotten it keeps nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from perdure.errors import Invalid, PerdureError, Unavailable
+from perdure.errors import Forgotten, Invalid, PerdureError, Unavailable
 from perdure.kernel import SystemClock, values, writes
 from perdure.kernel.operations import Runner
 
@@ -69,6 +70,11 @@ class Pending:
         with self._lock:
             self._batch = None
 
+    def drop(self) -> None:
+        """Forget everything: the subject was forgotten."""
+        with self._lock:
+            self._batch, self._pieces = None, []
+
     def take(self, *, is_open: bool) -> None:
         """Take pieces from now on, or none any more."""
         with self._lock:
@@ -121,7 +127,11 @@ class _Buffer:
                 if batch is None:
                     return
                 key, pieces = batch
-                self._runner.repeatable(f"drift-{key}").call(_keep_all, (pieces,), {})
+                try:
+                    self._runner.repeatable(f"drift-{key}").call(_keep_all, (pieces,), {})
+                except Forgotten:
+                    self._pending.drop()
+                    raise
                 self._pending.written()
 
     def _add(self, piece: Piece) -> None:
@@ -164,9 +174,15 @@ class _Buffer:
         self._pending.take(is_open=False)
         try:
             self.write()
+        except Forgotten:
+            self._end()
+            raise
         except BaseException:
             self._pending.take(is_open=True)
             raise
+        self._end()
+
+    def _end(self) -> None:
         self._stop()
         self._ending.forget()
 
@@ -198,7 +214,11 @@ class AsyncBuffer(_Buffer):
 
     async def close(self) -> None:
         """Flush and stop; when the flush fails, the buffer stays open."""
-        await self.flush()
+        try:
+            await self.flush()
+        except Forgotten:
+            self._close()
+            raise
         self._close()
 
     async def __aenter__(self) -> AsyncBuffer:

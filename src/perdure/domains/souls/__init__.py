@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 TABLES = ("soul_milestones", "soul_versions", "threads")
+EXPIRES = {"versions": operations.expire_versions, "milestones": operations.expire_milestones}
 
 
 class Milestones(Face[M]):
@@ -38,6 +39,7 @@ class Milestones(Face[M]):
     list = reads(operations.list_milestones)
     by_weight = reads(operations.milestones_by_weight)
     search = reads(operations.search_milestones, is_long=True)
+    forget = writes(operations.forget_milestone)
     forget_thread = writes(operations.forget_thread)
 
 
@@ -52,6 +54,7 @@ class Souls(Face[M]):
     history = reads(operations.history)
     diff = reads(operations.diff)
     restore = writes(operations.restore)
+    forget_version = writes(operations.forget_version)
     prompt = reads(operations.prompt)
     import_bot_soul = writes(operations.import_bot_soul)
 

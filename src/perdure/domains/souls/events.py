@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from perdure.kernel import Recorded, Transaction, event, load, projects
 
 from .model import Milestone, Soul, Weight
@@ -39,6 +41,20 @@ class ThreadForgotten:
     thread_id: str
 
 
+@event()
+class VersionForgotten:
+    """A version was taken out of the history; the event that brought it is erased."""
+
+    version: int
+
+
+@event()
+class MilestoneForgotten:
+    """A milestone was taken away; the event that brought it is erased."""
+
+    id: str
+
+
 @projects(SoulPublished)
 def _(tx: Transaction, fact: SoulPublished, at: Recorded) -> None:
     tx.save(
@@ -59,7 +75,7 @@ def _(tx: Transaction, fact: SoulPublished, at: Recorded) -> None:
 @projects(MilestoneReached)
 def _(tx: Transaction, fact: MilestoneReached, at: Recorded) -> None:
     if fact.source_thread_id is not None:
-        tx.run(queries.note_thread, id=fact.source_thread_id, created_at=at.at.isoformat())
+        tx.run(queries.note_thread, id=fact.source_thread_id, created_at=_written(at.at))
     tx.save(
         queries.save_milestone,
         Milestone(
@@ -76,3 +92,22 @@ def _(tx: Transaction, fact: MilestoneReached, at: Recorded) -> None:
 @projects(ThreadForgotten)
 def _(tx: Transaction, fact: ThreadForgotten, _at: Recorded) -> None:
     tx.run(queries.delete_thread, id=fact.thread_id)
+
+
+@projects(VersionForgotten)
+def _(tx: Transaction, fact: VersionForgotten, _at: Recorded) -> None:
+    tx.run(queries.delete_version, version=fact.version)
+
+
+@projects(MilestoneForgotten)
+def _(tx: Transaction, fact: MilestoneForgotten, _at: Recorded) -> None:
+    """Leave the thread as if the milestone had never named it: a replay does not know that."""
+    thread = tx.value(queries.thread_of_milestone, id=fact.id)
+    tx.run(queries.delete_milestone, id=fact.id)
+    if thread is not None:
+        tx.run(queries.delete_idle_thread, id=thread)
+        tx.run(queries.begin_thread, id=thread)
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")

@@ -11,8 +11,16 @@ from itertools import islice
 
 from perdure.errors import Conflict, Invalid, NotFound
 from perdure.kernel import Transaction, values
+from perdure.kernel.retention import Keep
 
-from .events import MilestoneReached, SoulPublished, ThreadForgotten, queries
+from .events import (
+    MilestoneForgotten,
+    MilestoneReached,
+    SoulPublished,
+    ThreadForgotten,
+    VersionForgotten,
+    queries,
+)
 from .model import (
     EVENT_CHARACTERS_MAX,
     HISTORY_MOST,
@@ -112,6 +120,24 @@ def restore(tx: Transaction, version: int) -> Soul:
     return replace(old, id=recorded.id, created_at=recorded.at, version=fact.version)
 
 
+def forget_version(tx: Transaction, version: int) -> None:
+    """Forget an older version for good, its text in the log included.
+
+    One that was restored from it holds the same text, and is another version.
+    """
+    found, newest = at(tx, version), current(tx)
+    if found.version == newest.version:
+        raise Conflict(
+            f"version {version} is who this is now",
+            value=version,
+            remedy="publish another one first, or forget the whole subject",
+        )
+    tx.append(STREAM, VersionForgotten(found.version))
+    tx.erase_event(STREAM, found.id)
+    if found.version == 0:
+        tx.run(queries.delete_bot_soul)  # it came from there
+
+
 def prompt(tx: Transaction, *, budget: int = PROMPT_TOKENS, count: Counter = count_tokens) -> str:
     """Compose the current soul for a model: layers in order, never over budget, never the notes."""
     _positive("budget", budget)
@@ -191,6 +217,31 @@ def search_milestones(tx: Transaction, text: str, *, most: int = HISTORY_MOST) -
 def forget_thread(tx: Transaction, thread_id: str) -> None:
     """Delete a thread; its milestones stay, without their source."""
     tx.append(STREAM, ThreadForgotten(values.uuid("thread_id", thread_id)))
+
+
+def forget_milestone(tx: Transaction, id: str) -> None:
+    """Forget a milestone for good, its text in the log included."""
+    known = values.uuid("the milestone's id", id)
+    if tx.one(queries.milestone, Milestone, id=known) is None:
+        raise NotFound(f"there is no milestone {known}", value=known, remedy="see the list")
+    tx.append(STREAM, MilestoneForgotten(known))
+    tx.erase_event(STREAM, known)
+
+
+def expire_versions(tx: Transaction, keep: Keep, *, most: int) -> int:
+    """Forget versions beyond what is kept, the oldest first, never the newest of all."""
+    beyond = tx.column(queries.versions_beyond, **keep.bounds(tx.now), most=most)
+    for version in beyond:
+        forget_version(tx, version)
+    return len(beyond)
+
+
+def expire_milestones(tx: Transaction, keep: Keep, *, most: int) -> int:
+    """Forget milestones beyond what is kept, the oldest first."""
+    beyond = tx.column(queries.milestones_beyond, **keep.bounds(tx.now), most=most)
+    for id in beyond:
+        forget_milestone(tx, str(id))
+    return len(beyond)
 
 
 def _latest(tx: Transaction) -> Soul | None:
