@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,16 @@ import pytest
 
 from perdure.errors import Conflict, Invalid, LockedOut, Unavailable
 from perdure.kernel.sealing import Owner
-from perdure.vault import Environment, KeyFile, Keyring, Master, Passphrase, Wrapped, rotation
+from perdure.vault import (
+    Environment,
+    KeyFile,
+    Keyring,
+    Master,
+    Passphrase,
+    Wrapped,
+    keystore,
+    rotation,
+)
 from perdure.vault.rotation import Moved, rewrap, rotate
 from perdure.vault.status import status
 from tests.tidy import ROOT
@@ -226,11 +237,65 @@ def test_who_ends_it_last_changes_nothing(place: Place) -> None:
     with place.ring(create=True) as ring:
         sealed = sealed_in(ring)
         rotate(ring)
-        (first,) = ring.engine.read("", rotation.keystore.epochs)  # type: ignore[attr-defined]
+        (first,) = ring.engine.read("", keystore.epochs)
         rotate(ring)
         left = ring.engine.write("", lambda each: rotation._finish(ring, first, each))
         assert left == ""
         check(ring, sealed)
+
+
+def test_an_epoch_destroyed_between_two_looks_is_no_error(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.ring(create=True) as ring:
+        sealed = sealed_in(ring)
+        handle = ring.owner(NAMES[0], create=False).subject
+        stale = ring.engine.read("", lambda session: keystore.by_handle(session, handle))
+        page = ring.engine.read(
+            "", partial(rotation._page, {"epoch": 2, "after": "", "number": 0, "most": 9})
+        )
+        rotate(ring)
+    with place.ring() as late:  # it knows the new epoch alone
+        with monkeypatch.context() as patch:
+            patch.setattr(keystore, "by_token", lambda *_, **__: stale)
+            assert late.owner(NAMES[0], create=False).subject == handle
+        monkeypatch.setattr(rotation, "_page", lambda *_: page)
+        assert rotation._pass(late, 2, rotation.quiet) == 0
+        with pytest.raises(LockedOut):
+            rotation._pass(late, 3, rotation.quiet)
+        monkeypatch.undo()
+        check(late, sealed)
+
+
+def test_two_who_rotate_at_once_end_in_one_state(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "PAGE_ROWS", 1)
+    failures: list[BaseException] = []
+
+    def work(ring: Keyring, gate: threading.Barrier) -> None:
+        gate.wait()
+        try:
+            for _ in range(3):
+                rotate(ring)
+        except BaseException as error:
+            failures.append(error)
+
+    with place.ring(create=True) as one, place.ring() as two:
+        sealed, gate = sealed_in(one), threading.Barrier(2)
+        threads = [threading.Thread(target=work, args=(ring, gate)) for ring in (one, two)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        check(one, sealed)
+    with place.ring() as again:
+        check(again, sealed)
+        found = status(again)
+        assert not found.is_rotating
+        assert found.keys_by_epoch == {found.epoch: 6}
+        assert 4 <= found.epoch <= 7
 
 
 @pytest.mark.slow

@@ -312,8 +312,11 @@ class Keyring(Secret):
         )
 
     def _kept(self, found: Found, name: str | None, stamp: int) -> Owner:
-        seal = SubjectSeal(self, self.vault, found.handle, self._usable(found.handle, found))
-        owner = Owner(found.handle, seal)
+        try:
+            keys = self._usable(found.handle, found)
+        except LockedOut:  # perhaps its epoch was destroyed since, behind a rotation: look again
+            keys = self.generations(found.handle)
+        owner = Owner(found.handle, SubjectSeal(self, self.vault, found.handle, keys))
         self._cache.keep(owner, name, stamp=stamp)
         return owner
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from perdure.errors import Conflict
+from perdure.errors import Conflict, LockedOut
 from perdure.kernel.engine import Session
 
 from . import epochs, keystore
@@ -119,7 +119,12 @@ def _pass(keyring: Keyring, epoch: int, progress: Progress) -> int:
         rows, page = engine.read("", partial(_page, where))
         if not page:
             return done
-        engine.write("", partial(_rewrap, keyring, rows, page), is_repeatable=True)
+        try:
+            engine.write("", partial(_rewrap, keyring, rows, page), is_repeatable=True)
+        except LockedOut:
+            if engine.read("", keystore.epochs)[-1].epoch < epoch:
+                raise
+            return done  # another process was faster, and has destroyed the old epoch already
         done += len(page)
         after, number = page[-1].handle, page[-1].number
         progress("keys", done, max(done, total))
