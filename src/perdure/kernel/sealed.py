@@ -23,8 +23,6 @@ from .rows import R
 from .sealing import Owner, Seal
 
 _FRAME = '["]'  # none of it is base64
-
-
 MIXED = (
     "each sealed value in it was sealed for it, so an older one was put back, or a clear column was"
     " changed"
@@ -48,9 +46,12 @@ class Column:
 
     def reopen(self, seal: Seal, stored: Any, kind: str, id: str) -> Any:
         """Give the clear value back."""
-        if self.is_bytes:
-            return seal.open(bytes(stored), kind, id, self.name)
-        return seal.open(from_text(stored.strip(_FRAME)), kind, id, self.name).decode()
+        clear = seal.open(self.closed(stored), kind, id, self.name)
+        return clear if self.is_bytes else clear.decode()
+
+    def closed(self, stored: Any) -> bytes:
+        """Give the sealed bytes of what is stored."""
+        return bytes(stored) if self.is_bytes else from_text(stored.strip(_FRAME))
 
 
 @dataclass(frozen=True, slots=True)

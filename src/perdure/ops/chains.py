@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from perdure.errors import Invalid, LockedOut, Tampered
+from perdure.errors import Invalid
 from perdure.kernel import chain, log, tampering
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.follow import lane
 from perdure.kernel.log import PAGE_EVENTS, Ask, Header, Place, header
 from perdure.kernel.queries import Query
-from perdure.kernel.sealing import Keys, owner_behind
+from perdure.kernel.sealing import Keys
 
+from .places import REFUSALS, owner_of
 from .report import Ledger, Mark, Witness
 from .tables import statements
 
@@ -250,7 +251,9 @@ def _event(
     if entry.version != here.version:
         page.add(tampering.explain(ask, entry, here), here, missed=entry.version - here.version)
         here = replace(here, version=entry.version, previous=None)
-    if entry.version not in mended and not here.fits(entry):
+    if entry.version in mended:
+        return replace(here, previous=mended[entry.version])
+    if not here.fits(entry):
         fault = tampering.explain(ask, entry, here)
         page.add(fault, here)
         mended.update(fault.mended)
@@ -262,11 +265,11 @@ def _event(
 
 def _refusal(keys: Keys | None, entry: Header) -> str | None:
     """Say why a sealed payload does not open; whoever knows no key can write a chain anew."""
-    owner = owner_behind(keys, entry.subject)
+    owner = owner_of(keys, entry.subject)
     try:
         if owner is not None and owner.seal is not None:
             entry.recorded(owner.seal)
-    except (Tampered, LockedOut) as error:
+    except REFUSALS as error:
         return error.message
     except Invalid:  # another version's event: it did open
         return None

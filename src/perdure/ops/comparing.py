@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from perdure.errors import LockedOut, Tampered
 from perdure.kernel import sealed
 from perdure.kernel.engine import Session
 from perdure.kernel.queries import Query
 from perdure.kernel.tables import DIGEST, Table, quoted
 
-from .places import Key, stored_rows
+from .places import REFUSALS, Key, plain, stored_rows
 from .replaying import Replay
 from .tables import statements
 
@@ -94,7 +93,7 @@ def _columns(replay: Replay, session: Session, table: Table, key: Key) -> tuple[
         statements.row_at, columns=", ".join(map(quoted, names)), beyond=f"and {same}"
     )
     live, replayed = (
-        _opened(replay, table, session.rows(one, {**replay.place, **params})[0])
+        _opened(replay, table, [*map(plain, session.rows(one, {**replay.place, **params})[0])])
         for one in (query, query.renamed(replay.shadows.names))
     )
     return tuple(name for name, a, b in zip(names, live, replayed, strict=True) if a != b)
@@ -118,7 +117,7 @@ def _opened(replay: Replay, table: Table, stored: Sequence[Any]) -> list[Any]:
         return list(stored)
     try:
         return [*sealed.reopen(table.model, stored[:-1], replay.owner.seal), stored[-1]]
-    except (Tampered, LockedOut):
+    except REFUSALS:
         return list(stored)
 
 

@@ -12,16 +12,15 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from perdure.errors import LockedOut, Tampered
 from perdure.kernel import sealed
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.queries import Query
 from perdure.kernel.sealed import Column
-from perdure.kernel.sealing import Keys, Owner, Seal, owner_behind
+from perdure.kernel.sealing import Keys, Owner, Seal
 from perdure.kernel.tables import Table
 from perdure.kernel.transaction import slice_of
 
-from .places import Key, Stored, stored_rows
+from .places import REFUSALS, Key, Stored, owner_of, stored_rows
 
 TRIES_MAX = 10_000
 Everybody = Callable[[], Iterator[tuple[int, str]]]
@@ -39,13 +38,13 @@ class Origin:
     key: Key
     subject: str
 
-    def fits(self, closed: bytes) -> bool:
-        """Say whether the value was sealed for this place."""
+    def refusal(self, closed: bytes) -> str | None:
+        """Say why a value does not open here; None: it was sealed for this place."""
         try:
             self.seal.open(closed, self.kind, self.id, self.column.name)
-        except (Tampered, LockedOut):
-            return False
-        return True
+        except REFUSALS as error:
+            return error.message
+        return None
 
     def named(self, table: Table, key: Key, subject: str) -> str:
         """Name the place as seen from a row."""
@@ -70,15 +69,17 @@ class Origins:
     ) -> tuple[str, str] | None:
         """Say which column does not open and where its value comes from; None if all open."""
         for own in _places(table, model, key, stored, owner):
-            value = stored[own.column.place]
-            if value is None or own.fits(_closed(own.column, value)):
+            if (value := stored[own.column.place]) is None:
+                continue
+            closed = own.column.closed(value)
+            if (refusal := own.refusal(closed)) is None:
                 continue
             for other in islice(self._others(table, owner), TRIES_MAX):
-                if other.fits(_closed(own.column, value)):
+                if other.refusal(closed) is None:
                     origin = other.named(table, key, owner.subject)
                     said = f"{own.column.name} holds what was sealed for {origin}"
                     return "row_sealed_elsewhere", f"was changed: {said}"
-            return "row_does_not_open", f"was changed: {_refusal(own, value)}"
+            return "row_does_not_open", f"was changed: {refusal}"
         return None
 
     def _others(self, first: Table, owner: Owner) -> Iterator[Origin]:
@@ -86,7 +87,7 @@ class Origins:
         tables = sorted(self.tables, key=lambda table: table is not first)
         yield from self._of(tables, owner)
         for _, subject in self.everybody():
-            other = owner_behind(self.keys, subject)
+            other = owner_of(self.keys, subject)
             if other is not None and other.subject != owner.subject:
                 yield from self._of(tables, other)
 
@@ -114,16 +115,3 @@ def _places(table: Table, model: type, key: Key, stored: Stored, owner: Owner) -
         id = how.id([stored[place] for place, _ in how.ids])
         for column in how.personal:
             yield Origin(owner.seal, how.kind, id, column, table, key, owner.subject)
-
-
-def _closed(column: Column, value: Any) -> bytes:
-    """Give the sealed bytes, whatever kind of column they were copied into."""
-    return bytes(value) if column.is_bytes else sealed.from_text(value.strip('["]'))
-
-
-def _refusal(own: Origin, value: Any) -> str:
-    try:
-        own.column.reopen(own.seal, value, own.kind, own.id)
-    except (Tampered, LockedOut) as error:
-        return error.message
-    return f"{own.column.name} is framed by other quotes"

@@ -1,4 +1,4 @@
-"""Where there is something to look at: slices, subjects and rows of one database, page by page.
+"""Where there is something to look at: slices, subjects, rows and their owners, page by page.
 
 Subjects come from the log, and from the tables themselves as far as the login may see them (a
 superuser sees all of PostgreSQL, SQLite hides nothing): a moved row may belong to nobody.
@@ -10,13 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
+
+from perdure.errors import Forgotten, LockedOut, Tampered
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.log import Ask
 from perdure.kernel.queries import Query
+from perdure.kernel.sealing import Keys, Owner, owner_behind
 from perdure.kernel.tables import Table, quoted
 
 from .tables import statements
 
+# What a vault may say of a sealed value; somebody may be forgotten while we look.
+REFUSALS = (Tampered, LockedOut, Forgotten)
 SUBJECTS_A_PAGE = 500
 ROWS_A_PAGE = 500
 Key = tuple[object, ...]
@@ -62,10 +68,23 @@ def stored_rows(
         query = table.ask(statements.stored_rows, columns=listed, beyond=after)
         page = ask(query.renamed(dict(names)) if names else query, params)
         for row in page:
-            yield tuple(row[: len(places)]), row[len(places) :]
+            yield tuple(row[: len(places)]), list(map(plain, row[len(places) :]))
         if len(page) < ROWS_A_PAGE:
             return
         after, params = beyond, {**params, **dict(zip(places, page[-1], strict=False))}
+
+
+def owner_of(keys: Keys | None, handle: str) -> Owner | None:
+    """Give whose rows these are, or None where the keys are gone or can not be used."""
+    try:
+        return owner_behind(keys, handle)
+    except REFUSALS:
+        return None
+
+
+def plain(value: object) -> object:
+    """Write an array of PostgreSQL as the JSON text that dataclasses are read from."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
 
 
 def _paged(database: Engine, query: Query, slice: int) -> Iterator[str]:

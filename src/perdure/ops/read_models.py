@@ -14,17 +14,16 @@ from typing import Any
 
 import msgspec
 
-from perdure.errors import LockedOut, Tampered
 from perdure.kernel import log, sealed
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.queries import Query
-from perdure.kernel.sealing import Keys, Owner, owner_behind
+from perdure.kernel.sealing import Keys, Owner
 from perdure.kernel.tables import DIGEST, Table, holdings
 from perdure.kernel.transaction import slice_of
 
 from .comparing import Difference, differences
 from .origins import Origins
-from .places import Key, Stored, slices, stored_rows, subjects
+from .places import REFUSALS, Key, Stored, owner_of, slices, stored_rows, subjects
 from .replaying import Replay
 from .report import Ledger
 from .shadow import Shadows
@@ -61,7 +60,7 @@ class SubjectRows:
     def verify(self, shadows: Shadows | None, kinds: frozenset[str]) -> None:
         """Verify every digest; with shadows, hold the rows against a replay, too."""
         tombstone = self._ask(log.statements.tombstone)
-        owner = owner_behind(self.keys, self.subject)
+        owner = owner_of(self.keys, self.subject)
         if tombstone:
             self._forgotten(is_done=bool(tombstone[0][-1]))
         elif owner is None and self._count(statements.count_unerased):
@@ -126,7 +125,7 @@ class SubjectRows:
         self, table: Table, model: type[Any], owner: Owner | None, key: Key, stored: Stored
     ) -> Fault:
         for slice, subject in islice(self._everybody(), CANDIDATES_MAX):
-            other = owner_behind(self.keys, subject)
+            other = owner_of(self.keys, subject)
             if other is not None and _is_of(model, stored, slice, other):
                 return Fault(table, key, "row_moved", f"was moved here from subject {subject!r}")
         if owner is None:
@@ -150,7 +149,7 @@ class SubjectRows:
         """Replay the subject and hold its rows against the result."""
         try:
             found = replay.run(partial(differences, replay)) or []
-        except (Tampered, LockedOut) as error:
+        except REFUSALS as error:
             self.ledger.notes[f"{self.subject!r} can not be replayed: {error.message}"] = None
             return {}
         is_sealed = replay.owner.seal is not None
@@ -196,15 +195,10 @@ def _said(one: Difference, *, is_sealed: bool) -> tuple[str, str]:
 
 def _is_of(model: type[Any], stored: Stored, slice: int, owner: Owner) -> bool:
     try:
-        sealed.read(model, list(map(_plain, stored)), slice=slice, owner=owner)
-    except (Tampered, LockedOut, ValueError, TypeError, AttributeError, msgspec.MsgspecError):
+        sealed.read(model, stored, slice=slice, owner=owner)
+    except (*REFUSALS, ValueError, TypeError, AttributeError, msgspec.MsgspecError):
         return False  # what can not even be built was not written by us
     return True
-
-
-def _plain(value: object) -> object:
-    """Write an array of PostgreSQL as the JSON text that dataclasses are read from."""
-    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
 
 
 def _rows(query: Query, params: Params, session: Session) -> Rows:

@@ -15,11 +15,10 @@ from pathlib import Path
 from perdure import store as composition
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.progress import Progress, quiet
-from perdure.kernel.sealing import owner_behind
 from perdure.kernel.transaction import slice_of
 from perdure.store import Store
 
-from .places import slices, subjects
+from .places import owner_of, slices, subjects
 from .replaying import Replay
 from .shadow import DONE, PROGRESS, Shadows, note, plan_of
 from .tables import chosen, described, filled, kinds_of, statements
@@ -58,7 +57,7 @@ def rebuild(
         shadows.prepare(is_fresh=is_fresh)
         total = 1 if subject is not None else len(swapped) + _count(database)
         for slice, one in _everybody(shadows, subject):
-            owner = owner_behind(store.keys, one)
+            owner = owner_of(store.keys, one)
             if owner is None:  # its keys are gone, and so is what a replay could read
                 continue
             replay = Replay(shadows, kinds_of(names), slice, owner)
