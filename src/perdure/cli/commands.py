@@ -6,7 +6,20 @@ import argparse
 import sys
 from typing import Any
 
-from . import audit, completion, demo, drift, info, log, migrate, souls, tokens, upkeep, vault
+from . import (
+    audit,
+    completion,
+    demo,
+    drift,
+    info,
+    log,
+    migrate,
+    people,
+    souls,
+    tokens,
+    upkeep,
+    vault,
+)
 from .exits import MEANINGS
 from .opening import (
     ACTOR_ENV,
@@ -45,7 +58,8 @@ def parser() -> Parser:
     root.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     share(root, SUBJECT)
     group = grow(root)
-    for part in (info, drift, souls, tokens, audit, log, vault, migrate, upkeep, demo):
+    parts = (info, drift, souls, tokens, audit, people, log, vault, migrate, upkeep, demo)
+    for part in parts:
         part.add_to(group)
     completion.add_to(group, root)
     return root

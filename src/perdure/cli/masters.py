@@ -36,6 +36,17 @@ def master_of(source: str, *, is_new: bool = False) -> Master:
     raise Usage(f"--master {kind!r} is unknown", remedy="give file:PATH, env:NAME or passphrase:")
 
 
+def phrase_of(source: str, *, is_new: bool = False) -> str:
+    """Fetch the passphrase of an export."""
+    kind, _, rest = source.partition(":")
+    if kind != "passphrase":
+        raise Usage(
+            "--key names no passphrase",
+            remedy="give passphrase:, passphrase:env:NAME or passphrase:file:PATH",
+        )
+    return _passphrase(rest, is_new=is_new)()
+
+
 def file_key_of(source: str) -> Callable[[], bytes]:
     """Read the name of the source of the key that files are encrypted with."""
     kind, _, rest = source.partition(":")
@@ -65,7 +76,7 @@ def _ask(_: str) -> str:
             "there is no terminal to ask for the passphrase",
             remedy="give passphrase:env:NAME or passphrase:file:PATH",
         )
-    return getpass("passphrase of the vault: ")
+    return getpass("passphrase: ")
 
 
 def _ask_twice(_: str) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from perdure.engines.choose import engine_for_keys, is_missing
 from perdure.errors import Conflict
 
 from . import masters
+from .calls import text
+from .exits import Usage
 from .opening import opened_vault, vault_target
 from .terminal import Out, clean, moment
 from .tree import VAULT, Group, Parser, branch, leaf
@@ -44,6 +48,14 @@ def add_to(group: Group[Parser]) -> None:
     )  # fmt: skip
     copy.add_argument("target", metavar="TARGET", help="a path where nothing is")
 
+    check = leaf(
+        vault, "check-receipt", _check_receipt, needs=VAULT,
+        about="Say whether a vault has signed the receipt of a forgotten subject. With --public-key"
+        " no vault is needed; 'perdure vault status' prints it.",
+    )  # fmt: skip
+    check.add_argument("receipt", type=text, metavar="JSON", help="'-' reads standard input")
+    check.add_argument("--public-key", metavar="HEX", help="the key of the vault that has signed")
+
 
 def _init(args: argparse.Namespace, out: Out) -> None:
     target = vault_target(args)
@@ -66,11 +78,11 @@ def _status(args: argparse.Namespace, out: Out) -> None:
     from perdure.vault.status import status
 
     with opened_vault(args) as keyring:
-        found = status(keyring)
+        found, public_key = status(keyring), keyring.public_key.hex()
     if out.as_json:
-        out.document(found)
+        out.document({**msgspec.to_builtins(found), "public_key": public_key})
     else:
-        out.table(_lines(found))
+        out.table([*_lines(found), ("public key", public_key)])
 
 
 def _lines(found: Status) -> list[tuple[str, str]]:
@@ -123,3 +135,23 @@ def _copy(args: argparse.Namespace, out: Out) -> None:
         out.document(done)
     else:
         out.say(f"{args.target}: {done.subjects} subjects, {done.keys} keys")
+
+
+def _check_receipt(args: argparse.Namespace, out: Out) -> None:
+    from perdure.vault.receipt import check_receipt
+
+    receipt = check_receipt(args.receipt, _public_key(args))
+    if out.as_json:
+        out.document(receipt)
+    else:
+        out.say(f"signed: {receipt.handle} was forgotten at {receipt.done_at}")
+
+
+def _public_key(args: argparse.Namespace) -> bytes:
+    if args.public_key is None:
+        with opened_vault(args) as keyring:
+            return keyring.public_key
+    try:
+        return bytes.fromhex(args.public_key)
+    except ValueError:
+        raise Usage("--public-key is not hexadecimal", remedy="give 64 digits") from None
