@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,10 +48,6 @@ class Place:
         """Read every byte of the key store's files, and of the key file's folder."""
         each = (path for path in self.folder.iterdir() if path.is_file())
         return b"\n".join(path.read_bytes() for path in sorted(each))
-
-    @property
-    def is_file(self) -> bool:
-        return os.sep in self.target and "://" not in self.target
 
 
 def change(ring: Keyring, statement: str) -> None:

@@ -161,6 +161,7 @@ def test_what_was_looked_up_before_a_removal_is_not_kept(ring: Keyring) -> None:
 def test_a_closed_keyring_keeps_nothing(place: Place) -> None:
     with place.ring(create=True) as ring:
         ada = ring.owner("ada", create=True)
+        ring.close()  # and once more at the end of the block
     ring._cache.keep(ada, "ada", stamp=ring._cache.stamp)
     assert not ring.is_fresh("ada")
     with pytest.raises(Unavailable, match="closed"):
@@ -283,10 +284,11 @@ def test_a_key_store_without_epochs_is_locked_out(place: Place) -> None:
         pass
 
 
-def test_a_key_store_on_postgresql_belongs_to_its_login(place: Place, postgres: object) -> None:
+def test_a_key_store_on_postgresql_belongs_to_its_login(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    place = Place(fresh_database(), tmp_path)
     with place.ring(create=True) as ring:
-        if not isinstance(ring.engine, PostgresEngine):
-            pytest.skip("SQLite has no roles: the file's mode is checked")
         url = place.target.replace("postgres@", "plain_stranger@")
         change(ring, "create role plain_stranger login")
         stranger = PostgresEngine(url, role="login")
