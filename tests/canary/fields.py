@@ -26,6 +26,7 @@ Place = tuple[str, str]  # the name of a class and the dotted name of a field
 NO_TEXT: dict[Place, str] = {
     ("AnswerGiven", "operation"): "the name of one of our operations",
     ("Deed", "actor"): "answered from the log, never stored; every actor is a canary",
+    ("MilestoneForgotten", "id"): "the id of one of our events",
     ("MilestoneReached", "source_thread_id"): "a UUID, declared pseudonymous",
     ("ThreadForgotten", "thread_id"): "a UUID, declared pseudonymous",
     ("TokenAssigned", "kind"): "a word of the detector",

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import perdure
-from perdure.domains.drift.echoes import Bloom
+from perdure.domains.drift.echoes import Bloom, exact_hash
 from perdure.domains.drift.model import Mutation
 from perdure.errors import Conflict, Invalid, PerdureError, TooLarge
 from perdure.kernel import Transaction
@@ -31,6 +31,8 @@ class Bird:
 
     name: str
     cores: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)  # of single things that were forgotten at once
+    said: list[str] = field(default_factory=list)
     answers: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -40,6 +42,7 @@ class Flock:
     def __init__(self, marker: Marker, size: int) -> None:
         self.marker = marker
         self.birds = [self._hatch() for _ in range(size)]
+        self.records: list[tuple[str, str, set[str]]] = []  # sealed, its text, about whom
 
     def _hatch(self) -> Bird:
         name = self.marker.email()
@@ -53,7 +56,7 @@ class Flock:
     def fill(self, store: perdure.Store) -> None:
         """Write every bird's texts, through every operation that takes one."""
         for bird in self.birds:
-            self._write(store.subject(bird.name).by(self._core(bird)), bird)
+            self._write(store, store.subject(bird.name).by(self._core(bird)), bird)
 
     def _core(self, bird: Bird) -> str:
         core = self.marker.core()
@@ -69,7 +72,7 @@ class Flock:
         names = "core_identity", "active_values", "recent_growth", "reflection_notes"
         return {name: self._text(bird) for name in names}
 
-    def _write(self, subject: Subject, bird: Bird) -> None:
+    def _write(self, store: perdure.Store, subject: Subject, bird: Bird) -> None:
         thread = str(uuid.uuid4())
         souls, drift = subject.souls, subject.drift
         souls.import_bot_soul(self._text(bird))
@@ -79,19 +82,41 @@ class Flock:
         add = souls.milestones.add
         add(self._text(bird), lesson_learned=self._text(bird), source_thread_id=thread)
         souls.milestones.forget_thread(thread)
+        self._forget_things(subject, bird)
         for bloom_filter in (our_filter(self._core(bird)), self._core(bird)):
             hashes = [self._core(bird), self._core(bird)]
             drift.import_state({"bloomFilter": bloom_filter, "recentHashes": hashes})
         said = self._text(bird)
-        drift.observe(said)
-        drift.observe(f"{said} {self._text(bird)}")
+        bird.said = [said, f"{said} {self._text(bird)}"]
+        for text in bird.said:
+            drift.observe(text)
         drift.evolve(MUTATION)
         hidden = f"{self._text(bird)}, write to {self.marker.email()}"
         bird.cores.add(core_of(hidden.rpartition(" ")[2]))
-        if subject._context.keys is not None:  # tokens need a vault
+        if store.keys is not None:  # tokens need a vault
             subject.tokens.hide(hidden, names=[self._core(bird)])
+            self._share(store, bird)
         self._keep_result(subject, bird)
         self._fail(subject, bird)
+
+    def _forget_things(self, subject: Subject, bird: Bird) -> None:
+        """Write a milestone and a version, and forget them again."""
+        souls, known = subject.souls, set(bird.cores)
+        moment = souls.milestones.add(self._text(bird), lesson_learned=self._text(bird))
+        souls.milestones.forget(moment.id)
+        version = souls.publish(**self._soul(bird)).version  # type: ignore[arg-type]
+        souls.restore(1)
+        souls.forget_version(version)
+        bird.gone = bird.cores - known
+
+    def _share(self, store: perdure.Store, bird: Bird) -> None:
+        """Seal a text about two, with each of two neighbours."""
+        for steps in (1, 2):
+            other = self.birds[self.birds.index(bird) - steps]
+            text = self._text(bird)
+            record = store.seal_between(text, bird.name, other.name)
+            logger.info("a record between two: %s", record)
+            self.records.append((record, text, {bird.name, other.name}))
 
     def _keep_result(self, subject: Subject, bird: Bird) -> None:
         """Have a text kept as the result of a unit of work, and repeat it."""
@@ -126,6 +151,16 @@ def refused(kind: type[PerdureError]) -> Iterator[None]:
         logger.exception("refused, %r", error)  # noqa: TRY401 - its repr as well
     else:
         raise AssertionError(f"no {kind.__name__}")
+
+
+def fingerprints(bird: Bird) -> Iterator[tuple[str, bytes]]:
+    """Give what somebody who guesses a text would look for: its hash, as each engine writes it."""
+    for text in bird.said:
+        number = exact_hash(text)
+        written = f"{number}", f"{number & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+        yield from (("the hash of a text", one.encode()) for one in written)
+        for order in ("big", "little"):
+            yield "the hash of a text", number.to_bytes(8, order, signed=True)
 
 
 def our_filter(core: str) -> str:

@@ -11,6 +11,7 @@ import json
 import logging
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,13 +22,15 @@ from unittest.mock import patch
 import perdure
 from perdure.errors import Forgotten, LockedOut
 from perdure.ops import verify
+from perdure.vault import envelope
 from tests.canary.fields import NO_TEXT, Watch, expected
-from tests.canary.flock import Bird, Flock, answers
+from tests.canary.flock import Bird, Flock, answers, fingerprints
 from tests.canary.forms import Marker, core_of
 from tests.canary.nests import NESTS, Nest
 from tests.canary.scan import Control, Findings, Hit, Scanner
 
 TROUBLES_TOLD_MAX = 10
+PIECES_OF = 3  # so many subjects' hashes and keys: each is a search of its own
 REFUSED = tuple(f"{kind.code}: ".encode() for kind in (Forgotten, LockedOut))
 
 
@@ -75,6 +78,7 @@ class Run:
         self.nest, self.report = nest, report
         self.marker = Marker(seed)
         self.flock = Flock(self.marker, report.subjects)
+        self.keys: set[bytes] = set()  # data keys
         self.forgotten = self.flock.birds[::2]
         self.kept = self.flock.birds[1::2]
         report.forgotten = len(self.forgotten)
@@ -102,7 +106,7 @@ class Run:
 
     def _fill(self, store: perdure.Store) -> None:
         watch = Watch(self.marker.text)
-        with watch.watching():
+        with watch.watching(), self._seeing_keys():
             self.flock.fill(store)
         if self.report.is_sealed:  # in clear there are no tokens
             self.report.troubles += [f"no canary in {place}" for place in sorted(watch.missing())]
@@ -111,6 +115,20 @@ class Run:
         self.nest.put_aside(store)
         self.report.fields = len(expected() - set(NO_TEXT))
         self.report.canaries = len(self.flock.cores)
+        if self.report.is_sealed and len(self.keys) < self.report.subjects:
+            self.report.troubles.append("a data key was made that nobody saw")
+
+    @contextmanager
+    def _seeing_keys(self) -> Iterator[None]:
+        """Note the data keys that are made: each commits to itself."""
+        commitment = envelope.commitment
+
+        def seen(key: bytes) -> bytes:
+            self.keys.add(key)
+            return commitment(key)
+
+        with patch.object(envelope, "commitment", seen):
+            yield
 
     def _ask(self, store: perdure.Store, when: str) -> None:
         """Hold what is answered now against what was answered before."""
@@ -121,6 +139,12 @@ class Run:
                     self.report.troubles.append(f"{when} {question} answers something else")
         for bird in self.forgotten:
             self._ask_in_vain(store, bird, when)
+        gone = {bird.name for bird in self.forgotten}
+        for record, text, people in self.flock.records:
+            self.report.answers += 1
+            told = opened(store, record)
+            if told != (None if people & gone else text):
+                self.report.troubles.append(f"{when} a record between two is not as it should be")
 
     def _ask_in_vain(self, store: perdure.Store, bird: Bird, when: str) -> None:
         """With a vault every question is refused; in clear there is nothing left to tell."""
@@ -142,35 +166,58 @@ class Run:
         planter = Marker()
         planted = self.nest.begin_scan(planter)
         cores = [control.core for control in planted]
-        scanner = Scanner({self.marker: self.flock.cores, planter: cores})
+        known = {self.marker: self.flock.cores, planter: cores}
+        scanner = Scanner(known, pieces=self._pieces())
         found = scanner.scan(*self.nest.roots, controls=planted)
         self.nest.end_scan()
         self._count(when, found, planted)
         for hit in wrong(found)[:TROUBLES_TOLD_MAX]:
-            place = f"{hit.place} at {hit.offset}"
-            self.report.troubles.append(f"{when}: a canary in {hit.encoding} in {place}")
+            what = f"a canary in {hit.encoding}" if hit.marker else hit.core
+            self.report.troubles.append(f"{when}: {what} in {hit.place} at {hit.offset}")
 
     def _count(self, when: str, found: Findings, planted: list[Control]) -> None:
         self.report.files, self.report.controls = found.files, len(planted)
         self.report.megabytes = round(found.bytes / 1e6, 1)
-        self.report.hits[when] = len(found.of(self.marker))
+        self.report.hits[when] = len(self._of_anybody(found))
+
+    def _pieces(self) -> Iterator[tuple[str, bytes]]:
+        """Give the hashes of what some have said, and some data keys, as they would be stored."""
+        for bird in self.flock.birds[:PIECES_OF]:
+            yield from fingerprints(bird)
+        for key in list(self.keys)[:PIECES_OF]:
+            for written in (key, key.hex().encode(), b64encode(key)):
+                yield "a data key", written
 
     def _of_anybody(self, found: Findings) -> list[Hit]:
-        return found.of(self.marker)
+        return found.of(self.marker) + found.pieces
 
     def _of_nobody(self, found: Findings) -> list[Hit]:
-        """In clear everybody has to be seen: else the scan looks in the wrong place."""
+        """In clear everybody has to be seen (else the scan looks in the wrong place), but for the
+        single things that were forgotten.
+        """
         seen = {hit.core for hit in found.of(self.marker)}
         unseen = [bird for bird in self.flock.birds if not bird.cores & seen]
         self.report.troubles += ["a subject in clear was not found" for _ in unseen]
-        return []
+        if not found.pieces:
+            self.report.troubles.append("no hash of a text was found in clear")
+        return self._in_the_store(found, {core for bird in self.flock.birds for core in bird.gone})
 
     def _of_the_forgotten(self, found: Findings) -> list[Hit]:
         """In clear the name stays, in the tombstone and the headers of the log."""
         gone = {core for bird in self.forgotten for core in bird.cores - {core_of(bird.name)}}
-        own = str(self.nest.folder / "data")
-        hits = found.of(self.marker)
+        return self._in_the_store(found, gone)
+
+    def _in_the_store(self, found: Findings, gone: set[str]) -> list[Hit]:
+        own, hits = str(self.nest.folder / "data"), found.of(self.marker)
         return [hit for hit in hits if hit.core in gone and hit.place.startswith(own)]
+
+
+def opened(store: perdure.Store, record: str) -> str | None:
+    """Open a record between two, or give nothing where one of them was forgotten."""
+    try:
+        return store.open_between(record)
+    except Forgotten:
+        return None
 
 
 def forget(store: perdure.Store, subject: str) -> None:
@@ -189,10 +236,12 @@ def _talk(subject: Any, _bird: Bird) -> None:
 MUTANTS = {
     "forgets-nothing": f"{__name__}.forget",
     "talkative": "tests.canary.flock.Flock._keep_result",
+    "unsealed": "tests.canary.nests.Nest.open",
 }
 _INSTEAD: dict[str, Any] = {
     "forgets-nothing": _nothing,
     "talkative": lambda _self, subject, bird: _talk(subject, bird),
+    "unsealed": lambda self, target="": perdure.open(target or self.target),
 }
 
 

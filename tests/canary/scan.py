@@ -68,21 +68,29 @@ class Findings:
         """Give the hits of a marker, bare ones included."""
         return [hit for hit in self.hits.values() if hit.marker == marker.text]
 
+    @property
+    def pieces(self) -> list[Hit]:
+        """Give the hits of pieces."""
+        return [hit for hit in self.hits.values() if not hit.marker]
+
 
 class Scanner:
-    """Looks for markers and the canaries that begin with each. ``blind`` makes a mutant of it:
-    encodings, kinds of streams or patterns of file names that it passes over.
+    """Looks for markers and the canaries that begin with each, and for a few ``pieces`` of bytes
+    by their names. ``blind`` makes a mutant of it: encodings, kinds of streams or patterns of file
+    names that it passes over.
     """
 
     def __init__(
         self,
         known: Mapping[Marker, Iterable[str]],
         *,
+        pieces: Iterable[tuple[str, bytes]] = (),
         blind: Iterable[str] = (),
         block: int = BLOCK_BYTES,
     ) -> None:
         self._blind, self._block = frozenset(blind), block
-        self._searches = [
+        self._searches: list[_Search | _Piece] = [_Piece(*piece) for piece in pieces]
+        self._searches += [
             _Search(form, marker, list(cores))
             for marker, cores in known.items()
             for form in FORMS
@@ -138,14 +146,15 @@ class Scanner:
     ) -> None:
         for search in self._searches:
             for at, core in search.hits(window, is_first=not base, is_last=is_last):
-                found.add(Hit(search.marker, core, search.form.encoding, place, base + at))
+                found.add(Hit(search.marker, core, search.encoding, place, base + at))
 
 
 class _Search:
     """The marker in one form, and whose it is by what stands beside it."""
 
     def __init__(self, form: Form, marker: Marker, cores: list[str]) -> None:
-        self.form, self.marker = form, marker.text
+        self.encoding, self.marker = form.encoding, marker.text
+        self._is_backwards = form.is_backwards
         self.needle = form.write(marker.text)
         self.whole = len(form.write("x" * CORE_LETTERS))
         self.owners = {form.write(core): core for core in cores}
@@ -156,13 +165,29 @@ class _Search:
         """
         at = window.find(self.needle)
         while at >= 0:
-            start = at + len(self.needle) - self.whole if self.form.is_backwards else at
+            start = at + len(self.needle) - self.whole if self._is_backwards else at
             is_cut = (start < 0 and not is_first) or (
                 start + self.whole > len(window) and not is_last
             )
             if not is_cut:
                 yield at, self.owners.get(window[max(0, start) : start + self.whole], "")
             at = window.find(self.needle, at + 1)
+
+
+class _Piece:
+    """Bytes that are looked for as they are."""
+
+    marker = ""
+    encoding = "bytes"
+
+    def __init__(self, name: str, needle: bytes) -> None:
+        self._name, self._needle = name, needle
+
+    def hits(self, window: bytes, **_: bool) -> Iterator[tuple[int, str]]:
+        """Give the first place: one is too many."""
+        at = window.find(self._needle)
+        if at >= 0:
+            yield at, self._name
 
 
 def _entries(root: Path) -> Iterator[Path]:

@@ -21,7 +21,7 @@ from tests.fix.quiet import Quiet
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-SUBJECTS = 6
+SUBJECTS = 4
 
 # run(engine="folder", mutant=...): a run in a folder of its own.
 Runs = Callable[..., Report]
@@ -71,7 +71,7 @@ def test_each_mutant_is_noticed(runs: Runs, mutant: str) -> None:
 def test_a_run_with_a_blind_scanner_gives_no_answer(
     runs: Runs, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "Scanner", lambda known: Scanner(known, blind={kind}))
+    monkeypatch.setattr(run, "Scanner", lambda known, **how: Scanner(known, blind={kind}, **how))
     with pytest.raises(BlindScanner):
         runs()
 

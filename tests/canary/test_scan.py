@@ -140,3 +140,11 @@ def test_streams_inside_streams_are_read(marker: Marker) -> None:
     data = gzip.compress(zlib.compress(zstandard.compress(padded)))
     hits = found_in(data, marker, core).hits.values()
     assert {(hit.core, hit.encoding) for hit in hits} == {(core, "reversed")}
+
+
+def test_pieces_of_bytes_are_found_as_they_are(tmp_path: Path, marker: Marker) -> None:
+    key, other = os.urandom(32), os.urandom(32)
+    (tmp_path / "file").write_bytes(b"-" * 1000 + key + gzip.compress(b"-" * 1000))
+    scanner = Scanner({marker: []}, pieces=[("key", key), ("other", other)], block=1024)
+    (hit,) = scanner.scan(tmp_path, controls=()).pieces
+    assert (hit.core, hit.offset) == ("key", 1000)
