@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from . import counters, report, single, workloads
+from . import at_rest, counters, report, single, workloads
 from .budgets import Verdict
 from .harness import FULL, QUICK, TINY, Bench, Scale, measure
 from .report import Result
@@ -22,7 +22,8 @@ SINGLE: dict[str, tuple[str, Run]] = {
     "storage": ("storage", single.storage),
     "start": ("start-up, wheel, dependencies", single.start),
 }
-NAMES = (*(one.name for one in SQLITE), "load", "pg", "pg-crowd", *SINGLE)
+CONTESTS = (*SQLITE, *at_rest.WORKLOADS)
+NAMES = (*(one.name for one in CONTESTS), "load", "pg", "pg-crowd", *SINGLE)
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def _scale(options: argparse.Namespace) -> Scale:
 
 
 def _results(wanted: set[str], scale: Scale) -> Iterator[Result]:
-    for workload in SQLITE:
+    for workload in CONTESTS:
         if workload.name in wanted:
             yield _contest(workload, scale)
     if "load" in wanted:

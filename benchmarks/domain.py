@@ -72,9 +72,9 @@ def agent(number: int) -> str:
     return f"agent-{number}@example.com"
 
 
-def open_store(target: str) -> Store:
+def open_store(target: str, *, at_rest: bytes | None = None) -> Store:
     """Open a new database with the read model in it."""
-    store = perdure.open(target)
+    store = perdure.open(target, at_rest=at_rest)
     text = getattr(statements.create_states, store.engine.dialect)
     store.engine.administer(lambda session: session.script(text))
     return store
