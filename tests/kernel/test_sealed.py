@@ -193,3 +193,18 @@ def test_an_engine_gives_back_what_it_was_given(store: perdure.Store, owner: Own
         return tx.all(ECHO, Page), tx.one(ECHO, Page)
 
     assert store.engine.administer(unit) == ([PAGE], PAGE)
+
+
+@pytest.mark.parametrize("owner", [Owner("ada"), Owner("f" * 32, ADA)], ids=["clear", "sealed"])
+def test_texts_are_opened_for_a_search(store: perdure.Store, owner: Owner) -> None:
+    """Only the id and the texts are asked for; what is missing or empty is passed over."""
+
+    def unit(session: Any) -> list[tuple[str, list[str]]]:
+        echo: Any = Echo(session)
+        tx = Transaction(echo, owner, SystemClock(), writable=True)
+        tx.save(ECHO, replace(PAGE, source=None))
+        columns = dict(zip(NAMES, echo.found[0], strict=True))
+        echo.found = [(columns["id"], columns["text"], columns["maybe"], columns["source"])]
+        return list(tx.texts(ECHO, Page, "text", "maybe", "source"))
+
+    assert store.engine.administer(unit) == [("p-1", ["é"])]

@@ -185,6 +185,28 @@ def test_erased_payloads_leave_a_chain_that_verifies(target: str, is_sealed: boo
         assert "three" not in repr(table(store, "perdure_events"))
 
 
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["clear", "sealed"])
+def test_one_event_is_erased_with_all_that_may_hold_it(target: str, is_sealed: bool) -> None:
+    how = sealed_store(target, ToyKeys()) if is_sealed else perdure.open(target, subject="ada")
+    with how as store:
+
+        def counted(tx: Transaction) -> str:
+            return tx.append(NOTES, SampleCounted(1)).id
+
+        ids = [store.once(f"turn-{number}").transact(counted) for number in range(3)]
+        store.transact(lambda tx: [tx.append("counter-a", SampleCounted(1)) for _ in range(200)])
+        store.transact(lambda tx: tx.erase_event(NOTES, ids[1]))
+        assert [each.event for each in store.log.read()].count(None) == 1
+        read = store.transact(lambda tx: [each.event is None for each in tx.events(NOTES)])
+        assert read == [False, True, False]
+        assert store.once("turn-0").transact(counted) == ids[0]
+        with pytest.raises(Forgotten, match="what this piece of work returned was forgotten"):
+            store.once("turn-1").transact(counted)
+        assert len(table(store, "perdure_snapshots")) == 1  # of another stream
+        store.transact(lambda tx: tx.erase("counter-a", after=3, upto=4))
+        assert len(table(store, "perdure_snapshots")) == 0
+
+
 def test_a_coroutine_asks_for_keys_in_a_thread_only_when_it_must(target: str) -> None:
     keys: Any = ToyKeys()
 
