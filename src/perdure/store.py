@@ -133,6 +133,7 @@ class Store(Subject, Forgets, Moves):
 
     tables = TABLES
     expires = EXPIRES
+    note = staticmethod(note)
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)
@@ -179,6 +180,7 @@ class AsyncStore(AsyncSubject, AsyncForgets, AsyncMoves):
 
     tables = TABLES
     expires = EXPIRES
+    note = staticmethod(note)
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)

@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from .format import ABOUT, AGAIN, LOG, MANIFEST, OUTCOMES, TABLES, Entry, Manife
 
 MEMBER_BYTES = 1_048_576
 MEMBER_BYTES_MAX = 67_108_864
-MEMBERS_MAX = 1_000_000
+MEMBERS_MAX = 999_999
 BLOCK = tarfile.BLOCKSIZE
 _NAME = re.compile(
     rf"{ABOUT}|({LOG}|{OUTCOMES}|{TABLES}/[a-z][a-z0-9_]{{0,62}})/[0-9]{{6}}\.jsonl|{MANIFEST}"
@@ -122,7 +123,7 @@ class Writer:
     def member(self, name: str, data: bytes, *, lines: int = 0) -> None:
         """Write a whole member."""
         if len(self.entries) == MEMBERS_MAX:
-            raise TooLarge(f"more than {MEMBERS_MAX} members", remedy="retire old events first")
+            raise _too_many()
         self._sink.add(name, data)
         self.entries.append(Entry(name, len(data), lines, sha256(data).hexdigest()))
 
@@ -148,10 +149,12 @@ class FolderMembers:
         self._root = root
 
     def each(self) -> Iterator[tuple[str, bytes]]:
-        names = [name for name, _ in zip(self._names(self._root), range(MEMBERS_MAX), strict=False)]
+        names = list(islice(self._names(self._root), MEMBERS_MAX + 2))
+        if len(names) > MEMBERS_MAX + 1:  # and the manifest
+            raise _too_many()
         for name in sorted(names, key=_rank):
             path = self._root / name
-            if path.is_symlink():
+            if path.is_symlink() or not path.is_file():
                 raise _strange(name)
             _refuse_large(name, path.stat().st_size)
             yield name, path.read_bytes()
@@ -181,6 +184,8 @@ class TarMembers:
             if any(data[size:]):
                 raise Tampered(f"there is something behind {name}", value=name, remedy=AGAIN)
             yield name, data[:size]
+        if any(self._exactly(BLOCK)):
+            raise Tampered("the end of the file was changed", remedy=AGAIN)
         while rest := self._file.read(MEMBER_BYTES):
             if any(rest):
                 raise Tampered("there is something behind the end of the file", remedy=AGAIN)
@@ -231,6 +236,8 @@ def read(members: Members) -> Iterator[tuple[str, bytes]]:
         before = here
         if name == MANIFEST:
             raw = data
+        elif len(seen) == MEMBERS_MAX:
+            raise _too_many()
         else:
             seen.append(Entry(name, len(data), data.count(b"\n"), sha256(data).hexdigest()))
             yield name, data
@@ -263,6 +270,14 @@ def _refuse_large(name: str, size: int) -> None:
             value=size,
             remedy="this is no file that perdure wrote",
         )
+
+
+def _too_many() -> TooLarge:
+    return TooLarge(
+        f"more than {MEMBERS_MAX} members",
+        value=MEMBERS_MAX,
+        remedy="an export has at most so many",
+    )
 
 
 def _strange(name: str) -> Invalid:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from perdure.errors import Forgotten, Invalid, NotFound, Unavailable
-from perdure.kernel import Transaction, forgetting
+from perdure.kernel import SystemClock, Transaction, forgetting
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.progress import Progress
 from perdure.kernel.sealing import Owner
-from perdure.kernel.units import Context
+from perdure.kernel.units import Context, unit_of
 
 from .archive import FolderSink, Sink, TarSink, Writer
 from .drafts import discard, drafted, refuse_existing, settle
@@ -63,11 +63,15 @@ class Export:
     key: Key | None
     progress: Progress
 
-    def run(self, target: str | Path | BinaryIO) -> Exported:
-        """Write everything to a path or a stream."""
+    def run(self, target: str | Path | BinaryIO, note: Callable[..., None]) -> Exported:
+        """Write everything to a path or a stream; a look that has to be noted is noted first."""
         owner = self.context.owner(writable=False)
         if forgetting.is_forgotten(self.engine, None, owner.subject):
             raise Forgotten("the subject was forgotten", remedy="there is nothing left to export")
+        if self.context.notes_reads and self.engine.read(owner.subject, partial(_is_there, owner)):
+            context = replace(self.context, key=None)
+            look = unit_of(context, owner, note, ("export",), writable=True)
+            self.engine.write(owner.subject, look)
         if not isinstance(target, (str, Path)):
             return self._read(owner, partial(self._streamed, iter((target,))))
         path = Path(target)
@@ -162,6 +166,11 @@ class Export:
     def _tell(self, what: str, done: int, total: int) -> None:
         if done == total or done % TOLD_EVERY == 0:
             self.progress(what, done, total)
+
+
+def _is_there(owner: Owner, session: Session) -> bool:
+    tx = Transaction(session, owner, SystemClock(), writable=False)
+    return bool(tx.streams())
 
 
 def _for_the_owner(path: str, flags: int) -> int:

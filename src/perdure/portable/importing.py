@@ -162,7 +162,8 @@ class _Arrival:
         }  # fmt: skip
         if (raw := bytes(said.event)) == bytes(ERASED):
             log.put(holder.session, Owner(holder.tx.subject), params)
-            holder.tx.erase(said.stream, after=said.version - 1, upto=said.version)
+            span = {"after": said.version - 1, "upto": said.version}
+            holder.tx.run(log.statements.erase, stream=said.stream, **span)
             return
         fact = events.decode(said.type, said.schema, raw)
         events.encode(fact)  # refuses what can not be stored

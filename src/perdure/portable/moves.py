@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Concatenate, ParamSpec, TypeVar
 
-from perdure.kernel import values
+from perdure.kernel import Transaction, values
 from perdure.kernel.engine import Engine
 from perdure.kernel.progress import Progress, quiet
 from perdure.kernel.units import Context
@@ -26,6 +26,7 @@ class Moves:
     """How subjects leave a store and come into it."""
 
     tables: Mapping[str, Sequence[str]]  # of every domain; the store says which there are
+    note: Callable[[Transaction, str], None]  # keeps that somebody looks
 
     def __init__(self, engine: Engine, context: Context) -> None:
         self._engine, self._context = engine, context
@@ -39,7 +40,7 @@ class Moves:
         from .exporting import Export
 
         context = replace(self._context, subject=_subject(subject))
-        return Export(self._engine, context, self.tables, key, progress).run(target)
+        return Export(self._engine, context, self.tables, key, progress).run(target, self.note)
 
     def import_subject(
         self,
@@ -62,6 +63,7 @@ class AsyncMoves:
     """The same for coroutines: same names, awaited; ``progress`` is called in another thread."""
 
     tables: Mapping[str, Sequence[str]]
+    note: Callable[[Transaction, str], None]
     _engine: Engine
     _context: Context
 
@@ -94,7 +96,7 @@ class AsyncMoves:
         import asyncio
 
         own = Moves(self._engine, self._context)
-        own.tables = self.tables
+        own.tables, own.note = self.tables, self.note
         return await asyncio.to_thread(verb, own, *args, **kwargs)
 
 

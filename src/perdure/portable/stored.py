@@ -106,12 +106,15 @@ class Holder:
     # -- read models
 
     def tables(self, names: Mapping[str, Sequence[str]]) -> list[Readable]:
-        """Give the tables whose rows are dataclasses; the others are indexes of those."""
+        """Give the tables whose rows are dataclasses; the others are indexes of those.
+
+        Snapshots stay: they are caches, and which of them there are depends on what was erased.
+        """
         roles = {each.name: each.role for each in holdings(self.session)}
         return [
             Readable(self, table, table.model, roles.get(table.name, "app"))
             for table in described(self.session, names)
-            if table.model is not None
+            if table.model is not None and table.domain != "kernel"
         ]
 
 
