@@ -235,7 +235,8 @@ class Keyring(Secret):
 
     def destroy_keys(self, handle: str) -> None:
         """Destroy every key of a subject whose forgetting has begun."""
-        if handle not in self.forgetting():
+        found = self.engine.read("", partial(keystore.by_handle, handle=handle))
+        if found is None or found.state != FORGETTING:
             raise Conflict(
                 "the keys of a subject in use are not destroyed",
                 value=handle,
