@@ -15,7 +15,8 @@ from psycopg import sql
 
 import perdure
 from perdure import ops
-from perdure.vault import KeyFile, Vault
+from perdure.engines.choose import engine_for_keys
+from perdure.vault import KeyFile, Keyring, Vault, copying
 from tests.canary import controls
 from tests.canary.forms import Marker
 from tests.canary.scan import Control
@@ -37,6 +38,7 @@ class Nest:
             (folder / part).mkdir(parents=True)
         self.target = f"{folder}/{self.data}"
         self.copied = str(folder / "aside" / "copy")
+        self.old_keys = folder / "aside" / "keys.db"
         self.vault: Vault | None = None
         if is_sealed:
             master = KeyFile(folder / "keys" / "master.key")
@@ -56,13 +58,36 @@ class Nest:
         return perdure.open(target or self.target, vault=self.vault)
 
     def put_aside(self, store: perdure.Store) -> None:
-        """Make a copy to be opened later, and look at the files as a running store has them.
+        """Make copies to be opened later, and look at the files as a running store has them.
 
         Another process copies them: closing a file here would drop the store's own locks.
         """
         ops.copy(store, self.copied)
+        self.copy_keys(store)
         command = ["cp", "-a", *(str(self.folder / part) for part in ("data", "keys"))]
         subprocess.run([*command, str(self.folder / "live")], check=True)
+
+    def copy_keys(self, store: perdure.Store) -> None:
+        """Copy the key store as it is now."""
+        if isinstance(store.keys, Keyring):
+            copying.copy(store.keys, self.old_keys, engine_for_keys)
+
+    def open_with_old_keys(self) -> perdure.Store:
+        """Open the copy of the store with the copy of the keys, and the master key as it is now."""
+        assert self.vault is not None
+        return perdure.open(self.copied, vault=Vault(self.old_keys, master=self.vault.master))
+
+    def wrapped_keys(self) -> list[bytes]:
+        """Give every wrapped key of a key store in a file; a PostgreSQL keeps old rows in its WAL,
+        where the master key they were wrapped by is what has to be gone.
+        """
+        if not (self.folder / "keys" / "keys.db").exists():
+            return []
+        connection = apsw.Connection(self.key_store())
+        try:
+            return [key for (key,) in connection.execute("select wrapped from perdure_vault_keys")]
+        finally:
+            connection.close()
 
     def begin_scan(self, marker: Marker) -> list[Control]:
         """Plant controls beside and inside everything; nothing has the files open."""
@@ -116,6 +141,7 @@ class PostgresNest(Nest):
         self.copied = self._server.url(name)
         restore = [str(postgres_bin() / "pg_restore"), "--dbname", self.copied]
         subprocess.run([*restore, str(aside / "dump")], check=True)
+        self.copy_keys(store)
 
     def begin_scan(self, marker: Marker) -> list[Control]:
         """Plant rows as well, have them in the log of statements, and stop the server."""

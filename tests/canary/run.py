@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 import time
 from base64 import b64encode
@@ -20,7 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 import perdure
-from perdure.errors import Forgotten, LockedOut
+from perdure.errors import Forgotten, LockedOut, PerdureError
 from perdure.ops import verify
 from perdure.vault import envelope
 from tests.canary.fields import NO_TEXT, Watch, expected
@@ -79,6 +80,7 @@ class Run:
         self.marker = Marker(seed)
         self.flock = Flock(self.marker, report.subjects)
         self.keys: set[bytes] = set()  # data keys
+        self._key = os.urandom(32)  # of exports
         self.forgotten = self.flock.birds[::2]
         self.kept = self.flock.birds[1::2]
         report.forgotten = len(self.forgotten)
@@ -89,17 +91,22 @@ class Run:
             self._fill(store)
         with self.report.timed("first scan"):
             self._look("alive", self._of_anybody if self.report.is_sealed else self._of_nobody)
+        wrapped = self.nest.wrapped_keys()
         with self.report.timed("forget"), self.nest.open() as store:
             for bird in self.forgotten:
-                forget(store, bird.name)
+                is_last = bird is self.forgotten[-1]
+                forget(store, bird.name, rotate=self.report.is_sealed and is_last)
+        self._look_for_keys(wrapped)
         with self.report.timed("ask"):
             with self.nest.open() as store:
                 self._ask(store, "after forgetting")
+                self._bring_back(store)
                 if not verify(store).is_sound:
                     self.report.troubles.append("the store does not verify")
             if self.report.is_sealed:
                 with self.nest.open(self.nest.copied) as copied:
                     self._ask(copied, "in the copy made before")
+                self._try_old_keys()
         with self.report.timed("second scan"):
             is_sealed = self.report.is_sealed
             self._look("forgotten", self._of_anybody if is_sealed else self._of_the_forgotten)
@@ -111,12 +118,38 @@ class Run:
         if self.report.is_sealed:  # in clear there are no tokens
             self.report.troubles += [f"no canary in {place}" for place in sorted(watch.missing())]
         for bird in self.flock.birds:
+            if self.report.is_sealed:  # everything about a person, as one encrypted file
+                store.export(bird.name, self._export_of(bird), key=self._key)
             bird.answers = answers(store.subject(bird.name))
         self.nest.put_aside(store)
         self.report.fields = len(expected() - set(NO_TEXT))
         self.report.canaries = len(self.flock.cores)
         if self.report.is_sealed and len(self.keys) < self.report.subjects:
             self.report.troubles.append("a data key was made that nobody saw")
+
+    def _export_of(self, bird: Bird) -> Path:
+        return self.nest.folder / "aside" / f"{self.flock.birds.index(bird)}.self"
+
+    def _bring_back(self, store: perdure.Store) -> None:
+        """No export brings a forgotten one back; each has its receipt."""
+        for bird in self.forgotten if self.report.is_sealed else ():
+            told = ""
+            try:
+                store.import_subject(self._export_of(bird), key=self._key)
+            except PerdureError as error:
+                told = error.code
+            if told != Forgotten.code:
+                self.report.troubles.append(f"an export of a forgotten one is told {told!r}")
+        if len(store.receipts()) != len(self.forgotten):
+            self.report.troubles.append("a receipt is missing")
+
+    def _try_old_keys(self) -> None:
+        """A copy of the keys opens nothing once the master key was rotated."""
+        try:
+            self.nest.open_with_old_keys().close()
+        except LockedOut:
+            return
+        self.report.troubles.append("an old copy of the key store opens")
 
     @contextmanager
     def _seeing_keys(self) -> Iterator[None]:
@@ -180,6 +213,12 @@ class Run:
         self.report.megabytes = round(found.bytes / 1e6, 1)
         self.report.hits[when] = len(self._of_anybody(found))
 
+    def _look_for_keys(self, wrapped: list[bytes]) -> None:
+        """After a rotation no wrapped key may be left as it was, in no free page either."""
+        scanner = Scanner({}, pieces=[("a wrapped key", key) for key in wrapped])
+        for hit in scanner.scan(self.nest.folder / "keys", controls=()).pieces:
+            self.report.troubles.append(f"an old {hit.core} is still in {hit.place}")
+
     def _pieces(self) -> Iterator[tuple[str, bytes]]:
         """Give the hashes of what some have said, and some data keys, as they would be stored."""
         for bird in self.flock.birds[:PIECES_OF]:
@@ -220,12 +259,12 @@ def opened(store: perdure.Store, record: str) -> str | None:
         return None
 
 
-def forget(store: perdure.Store, subject: str) -> None:
+def forget(store: perdure.Store, subject: str, *, rotate: bool) -> None:
     """Forget a subject; a mutant replaces this."""
-    store.forget(subject)
+    store.forget(subject, rotate=rotate)
 
 
-def _nothing(*_: Any) -> None:
+def _nothing(*_: Any, **__: Any) -> None:
     """Do nothing."""
 
 
