@@ -13,12 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import perdure
-from perdure import errors
+from perdure import errors, vault
 from perdure.kernel.follow import AsyncLog, Log
+from perdure.kernel.forgets import AsyncForgets, Forgets
 from perdure.kernel.operations import Face, Operation, operations
+from perdure.portable.exporting import Exported
+from perdure.portable.importing import Imported
+from perdure.portable.moves import AsyncMoves, Moves
 from perdure.store import FACES, AsyncStore, AsyncSubject, Store, Subject
 
 PAGE = Path(__file__).with_name("reference.md")
+# What signatures name and their modules only import for type checkers.
+NAMES = {**vars(vault), "Exported": Exported, "Imported": Imported}
+PARTS: dict[type, tuple[type, ...]] = {
+    Store: (Store, Forgets, Moves),
+    AsyncStore: (AsyncStore, AsyncForgets, AsyncMoves),
+}
 _DOTTED = re.compile(r"\b(?:[a-z_]\w*\.)+(\w+)")
 HEAD = """# Reference
 
@@ -30,22 +40,23 @@ and inside a transaction (`souls.current(tx)`, imported from `perdure.domains`).
 
 def page() -> str:
     """Return the whole page."""
-    return "\n".join([HEAD, *_package(), *_stores(), *_domains(), *_errors()]).rstrip() + "\n"
+    return "\n".join([HEAD, *_package(), *_stores(), *_domains(), *_vault(), *_errors()]).rstrip() + "\n"
 
 
 def _package() -> Iterator[str]:
     yield "## `perdure`\n"
     for name in ("open", "connect"):
         function = getattr(perdure, name)
-        yield f"### `perdure.{name}{_signature(inspect.signature(function, eval_str=True))}`\n"
+        yield f"### `perdure.{name}{_signature(_resolved(function))}`\n"
         yield f"{(inspect.getdoc(function) or '').strip()}\n"
 
 
 def _stores() -> Iterator[str]:
     for cls in (Store, Subject, Log, AsyncStore, AsyncSubject, AsyncLog):
         yield f"## `{cls.__name__}`\n\n{inspect.getdoc(cls)}\n"
-        for name, member in vars(cls).items():
-            if not name.startswith("_") and inspect.getdoc(member):
+        members = (item for part in PARTS.get(cls, (cls,)) for item in vars(part).items())
+        for name, member in members:
+            if not name.startswith("_") and (inspect.isroutine(member) or _is_property(member)):
                 yield f"- `{name}{_of_member(member)}`: {_line(member)}"
         yield ""
 
@@ -57,6 +68,13 @@ def _domains() -> Iterator[str]:
             kind = "writes" if operation.is_write else "reads"
             yield f"### `{domain}.{name}{_signature(operation.signature)}`\n"
             yield f"{_doc(operation)} ({kind})\n"
+
+
+def _vault() -> Iterator[str]:
+    yield f"## `perdure.vault`\n\n{inspect.getdoc(vault)}\n"
+    for name in vault.__all__:
+        yield f"- `{name}`: {_line(getattr(vault, name))}"
+    yield ""
 
 
 def _errors() -> Iterator[str]:
@@ -88,9 +106,17 @@ class _Shown:
 
 
 def _of_member(member: Any) -> str:
-    if isinstance(member, property):
+    if _is_property(member):
         return ""
-    return _signature(inspect.signature(inspect.unwrap(member), eval_str=True))
+    return _signature(_resolved(inspect.unwrap(member)))
+
+
+def _is_property(member: Any) -> bool:
+    return isinstance(member, property)
+
+
+def _resolved(function: Any) -> inspect.Signature:
+    return inspect.signature(function, eval_str=True, locals=NAMES)
 
 
 def _module_doc(face: type[Face[Any]]) -> str:

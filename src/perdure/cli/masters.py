@@ -33,7 +33,7 @@ def master_of(source: str, *, is_new: bool = False) -> Master:
         return Environment(rest)
     if kind == "passphrase":
         return Passphrase(_passphrase(rest, is_new=is_new))
-    raise Usage(f"--master {kind!r} is unknown", remedy="give file:PATH, env:NAME or passphrase:")
+    raise Usage("--master names no source", remedy="give file:PATH, env:NAME or passphrase:")
 
 
 def phrase_of(source: str, *, is_new: bool = False) -> str:
