@@ -80,7 +80,8 @@ order by version desc
 limit 1;
 
 -- name: tombstone
-select at, counts, receipt, done from perdure_tombstones where slice = :slice and subject = :subject;
+select at, counts, receipt, done from perdure_tombstones
+where slice = :slice and subject = :subject;
 
 -- name: save_tombstone
 insert into perdure_tombstones (slice, subject, at) values (:slice, :subject, :at)

@@ -5,5 +5,6 @@
 select id, created_at, event_description, emotional_weight, lesson_learned, source_thread_id, digest
 from soul_milestones
 where slice = :slice and subject = :subject
-  and id in (select cast(value as uuid) from jsonb_array_elements_text(cast(:ids as jsonb)) as value)
+  and id in (
+    select cast(value as uuid) from jsonb_array_elements_text(cast(:ids as jsonb)) as value)
 order by created_at desc, id desc;

@@ -33,7 +33,9 @@ declare
   payload_hash bytea := sha256(p_payload);
   linked   bytea;
 begin
-  if exists (select from perdure_tombstones t where t.slice = p_slice and t.subject = p_subject) then
+  if exists (select from perdure_tombstones t
+    where t.slice = p_slice and t.subject = p_subject)
+  then
     raise exception using errcode = 'PD002', message = 'the subject was forgotten';
   end if;
   select s.version, s.hash into known, previous from perdure_streams s
