@@ -19,16 +19,17 @@ from typing import Protocol
 
 from perdure.errors import Invalid, Tampered, TooLarge
 
-from .format import ABOUT, AGAIN, LOG, MANIFEST, OUTCOMES, TABLES, Entry, Manifest, parse
+from .format import ABOUT, AGAIN, BESIDE, LOG, MANIFEST, OUTCOMES, TABLES, Entry, Manifest, parse
 
 MEMBER_BYTES = 1_048_576
 MEMBER_BYTES_MAX = 67_108_864
 MEMBERS_MAX = 999_999
 BLOCK = tarfile.BLOCKSIZE
 _NAME = re.compile(
-    rf"{ABOUT}|({LOG}|{OUTCOMES}|{TABLES}/[a-z][a-z0-9_]{{0,62}})/[0-9]{{6}}\.jsonl|{MANIFEST}"
+    rf"{ABOUT}|{MANIFEST}"
+    rf"|({LOG}|{OUTCOMES}|({TABLES}|{BESIDE})/[a-z][a-z0-9_]{{0,62}})/[0-9]{{6}}\.jsonl"
 )
-_ORDER = (ABOUT, LOG, OUTCOMES, TABLES, MANIFEST)
+_ORDER = (ABOUT, LOG, OUTCOMES, TABLES, BESIDE, MANIFEST)
 
 
 class Stream(Protocol):

@@ -7,7 +7,7 @@ caller's own business.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from .archive import FolderSink, Sink, TarSink, Writer
 from .drafts import discard, drafted, refuse_existing, settle
 from .format import (
     ABOUT,
+    BESIDE,
     LOG,
     NAME,
     OUTCOMES,
@@ -34,7 +35,7 @@ from .format import (
     Manifest,
     document,
 )
-from .stored import Holder
+from .stored import Holder, Readable
 
 Key = str | bytes
 SEALED_SUFFIX, TAR_SUFFIX = ".perdure", ".tar"
@@ -149,11 +150,15 @@ class Export:
             self._tell(LOG, done, total)
         writer.flush()
         outcomes = self._lines(writer, OUTCOMES, holder.outcomes())
-        rows = {
-            each.table.name: self._lines(writer, f"{TABLES}/{each.table.name}", each.lines())
-            for each in sorted(holder.tables(self.tables), key=lambda each: each.table.name)
-        }
+        rows = self._rows(writer, TABLES, holder.tables(self.tables))
+        self._rows(writer, BESIDE, holder.beside(self.tables))
         return Manifest(writer.entries, total, erased, streams, outcomes, rows, head)
+
+    def _rows(self, writer: Writer, folder: str, tables: Iterable[Readable]) -> dict[str, int]:
+        return {
+            each.table.name: self._lines(writer, f"{folder}/{each.table.name}", each.lines())
+            for each in tables
+        }
 
     def _lines(self, writer: Writer, folder: str, lines: Iterator[bytes]) -> int:
         done = 0

@@ -13,7 +13,7 @@ from perdure.errors import Invalid, Tampered
 NAME = "perdure export"
 VERSION = 1
 ABOUT, MANIFEST = "about.json", "manifest.json"
-LOG, OUTCOMES, TABLES = "log", "outcomes", "tables"
+LOG, OUTCOMES, TABLES, BESIDE = "log", "outcomes", "tables", "beside"
 AGAIN = "take it from where it was made once more"
 
 S = TypeVar("S")

@@ -28,6 +28,7 @@ from .format import ERASED, Event, Outcome, encode
 statements = queries.load(__file__)
 
 ROWS_A_PAGE = 500
+OURS = "perdure_"
 _ALL_BITS = 2**256
 
 
@@ -110,12 +111,26 @@ class Holder:
 
         Snapshots stay: they are caches, and which of them there are depends on what was erased.
         """
+        own = {domain: tables for domain, tables in names.items() if tables}
+        return [each for each in self._readable(own) if each.table.model is not None]
+
+    def beside(self, names: Mapping[str, Sequence[str]]) -> list[Readable]:
+        """Give the tables that no domain names: somebody else wrote them, and the log does not
+        know their rows.
+        """
+        known = {table for tables in names.values() for table in tables}
+        found = (each.name for each in holdings(self.session))
+        others = [name for name in found if name not in known and not name.startswith(OURS)]
+        return self._readable({"": others})
+
+    def _readable(self, names: Mapping[str, Sequence[str]]) -> list[Readable]:
         roles = {each.name: each.role for each in holdings(self.session)}
-        return [
-            Readable(self, table, table.model, roles.get(table.name, "app"))
+        found = [
+            Readable(self, table, roles[table.name])
             for table in described(self.session, names)
-            if table.model is not None and table.domain != "kernel"
+            if table.domain in names
         ]
+        return sorted(found, key=lambda each: each.table.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +139,6 @@ class Readable:
 
     holder: Holder
     table: Table
-    model: type[Any]
     role: str
 
     @property
@@ -132,7 +146,7 @@ class Readable:
         """Name the fields that are the same in every store: neither blind tokens, nor what the
         database itself may set to null.
         """
-        model: type = self.model
+        model = self._model
         firm = {each.name for each in fields(model) if not each.metadata.get("loose")}
         return frozenset(firm) - blind_in(model)
 
@@ -145,16 +159,21 @@ class Readable:
 
     def lines(self) -> Iterator[bytes]:
         """Give each row as a line."""
-        names = [each.name for each in fields(self.model)]
-        columns = ", ".join(map(quoted, (*names, DIGEST)))
-        key = [name for name in self.table.key if name not in ("slice", self.table.owner)]
+        whose = ("slice", self.table.owner)
+        if self.table.model is None:
+            names = [name for name in self.table.columns if name not in whose]
+            columns = ", ".join(map(quoted, names))
+        else:
+            names = [each.name for each in fields(self.table.model)]
+            columns = ", ".join(map(quoted, (*names, DIGEST)))
+        key = [name for name in self.table.key if name not in whose]
         params: dict[str, object] = {"most": ROWS_A_PAGE}
         beyond = ""
         while True:
             query = self.table.ask(statements.rows_of, columns=columns, beyond=beyond)
             page = self.holder.rows(replace(query, role=self.role), **params)
             for row in page:
-                yield self._line(row)
+                yield self._line(names, row)
             if len(page) < ROWS_A_PAGE or not key:
                 return
             places = [f":after_{chr(97 + n)}" for n in range(len(key))]
@@ -162,10 +181,17 @@ class Readable:
             last = dict(zip(names, page[-1], strict=False))
             params |= {place[1:]: last[name] for place, name in zip(places, key, strict=True)}
 
-    def _line(self, row: Sequence[Any]) -> bytes:
+    @property
+    def _model(self) -> type:
+        assert self.table.model is not None
+        return self.table.model
+
+    def _line(self, names: Sequence[str], row: Sequence[Any]) -> bytes:
+        if self.table.model is None:
+            return encode(dict(zip(names, row, strict=True)))
         plain = [encode(value).decode() if isinstance(value, list) else value for value in row]
         holder = self.holder
-        return encode(sealed.read(self.model, plain, slice=holder.tx.slice, owner=holder.owner))
+        return encode(sealed.read(self._model, plain, slice=holder.tx.slice, owner=holder.owner))
 
 
 class Sum:
