@@ -14,7 +14,7 @@ import pytest
 from perdure.engines import groups
 from perdure.engines.groups import WriteGroups
 from perdure.engines.guards import Guard
-from perdure.engines.sqlite import translate
+from perdure.engines.sqlite_errors import translate
 from perdure.errors import Unavailable
 
 WAIT_SECONDS = 10

@@ -15,7 +15,8 @@ import pytest
 
 import perdure
 from perdure.engines import sqlite, sqlite_background
-from perdure.engines.sqlite import SqliteEngine, require_safe_version, translate
+from perdure.engines.sqlite import SqliteEngine
+from perdure.engines.sqlite_errors import require_safe_version, translate
 from perdure.errors import (
     Forbidden,
     Internal,

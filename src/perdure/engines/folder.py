@@ -22,7 +22,7 @@ from perdure.kernel import forgetting
 from perdure.kernel.engine import Cleaned, Engine, Session, Unit
 
 from .guards import Guard
-from .shredding import settle, shred
+from .shredding import settle, shred_all
 from .sqlite import SqliteEngine
 from .sqlite_background import POLL_SECONDS
 
@@ -123,24 +123,26 @@ class FolderEngine:
         if not self._path(key).exists():
             yield key, None
             return
-        with self._use(key) as engine:
-            yield key, engine
+        try:
+            with self._use(key) as engine:
+                yield key, engine
+        except Tampered:
+            if self._path(key).exists():
+                raise
+            raise Unavailable(
+                "another process is removing the file of this subject", remedy="retry"
+            ) from None
 
     def clean(self, subject: str, tables: Sequence[str]) -> Cleaned:
         """Overwrite and remove the subject's file; who has it open sees that it is gone."""
         key = _key(subject)
         self._withdraw(key)
         folder = self._path(key).parent
+        with suppress(FileNotFoundError):  # a run that was killed had renamed it
+            self._path(key).rename(folder / GONE)
+            settle(folder)
         if folder.exists():
-            with suppress(FileNotFoundError):  # a run that was killed had renamed it
-                self._path(key).rename(folder / GONE)
-                settle(folder)
-            for file in folder.iterdir():
-                shred(file)
-            folder.rmdir()
-            settle(folder.parent)
-        with self._use(CORE) as core:
-            core.clean("", tables)
+            shred_all(folder)
         return Cleaned(removed=(key,))
 
     def _withdraw(self, key: str) -> None:

@@ -36,6 +36,23 @@ def shred(path: Path) -> None:
         ) from error
 
 
+def shred_all(folder: Path) -> None:
+    """Do so with every file of a folder, then remove it; another process may be doing the same."""
+    try:
+        for file in list(folder.iterdir()):
+            shred(file)
+        folder.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise Unavailable(
+            f"{folder} can not be removed ({error.strerror})",
+            value=str(folder),
+            remedy="see what is in it, then forget again: it goes on there",
+        ) from error
+    settle(folder.parent)
+
+
 def settle(folder: Path) -> None:
     """Make what was renamed or removed in a folder durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

@@ -9,7 +9,6 @@ file in the same process. No table is named here.
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,17 +17,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from perdure.errors import (
-    Conflict,
-    Forbidden,
-    Forgotten,
-    Internal,
-    Invalid,
-    PerdureError,
-    Tampered,
-    TooLarge,
-    Unavailable,
-)
+from perdure.errors import Invalid, Unavailable
 from perdure.kernel.engine import Cleaned, Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 
@@ -36,59 +25,15 @@ from .groups import WriteGroups
 from .guards import Guard
 from .sqlite_atrest import FileKey, explained, require_readable
 from .sqlite_background import BUSY_MS, WAL_PAGES_SOFT, Background, Wal
+from .sqlite_cleaning import clean
+from .sqlite_errors import require_safe_version, translate, translated
 
 T = TypeVar("T")
-logger = logging.getLogger("perdure")
 
 STATEMENTS_CACHED = 256
 IDLE_READERS_MAX = 8
 COPY_PAGES = 1_000
-FORGOTTEN = "PD002"  # what the log's trigger raises, and the name of the same on PostgreSQL
 SYNCHRONOUS = {"full": "full", "normal": "normal"}
-
-_ERRORS: tuple[tuple[type[Exception], type[PerdureError], str, str], ...] = (
-    (apsw.FullError, Unavailable, "the disk is full", "make space and retry"),
-    (apsw.BusyError, Unavailable, "another process holds the file", "retry"),
-    (apsw.IOError, Unavailable, "the disk refused a read or a write", "check it and retry"),
-    (apsw.CantOpenError, Unavailable, "the file can not be opened", "check path and permissions"),
-    (apsw.ReadOnlyError, Forbidden, "the file is read-only", "check its permissions"),
-    (apsw.PermissionsError, Forbidden, "the file may not be read", "check its permissions"),
-    (apsw.CorruptError, Tampered, "the file is damaged", "restore a copy"),
-    (apsw.NotADBError, Tampered, "the file is no SQLite database", "check the path"),
-    (apsw.TooBigError, TooLarge, "a value is too big for SQLite", "split it"),
-    (apsw.ConstraintError, Conflict, "a rule of the schema was broken", "read again and retry"),
-    (apsw.InterruptError, Unavailable, "the statement was interrupted", "retry"),
-)
-
-
-def translate(error: Exception) -> Exception:
-    """Turn apsw's error into ours; an unknown one is told to the operator, not to the caller."""
-    if isinstance(error, (OverflowError, UnicodeEncodeError)):
-        return Invalid("SQLite can not keep a value", remedy="use UTF-8 and at most 64 bits")
-    if not isinstance(error, apsw.Error):
-        return error
-    if isinstance(error, apsw.SQLError) and str(error).startswith("no such table"):
-        return Unavailable("the schema is missing", remedy="run 'perdure migrate up'")
-    if isinstance(error, apsw.ConstraintError) and FORGOTTEN in str(error):
-        return Forgotten(
-            "this subject was forgotten", remedy="nothing can be written for it any more"
-        )
-    for theirs, ours, message, remedy in _ERRORS:
-        if isinstance(error, theirs):
-            return ours(message, value=str(error), remedy=remedy)
-    logger.error("unexpected error of SQLite: %s", type(error).__name__, exc_info=error)
-    return Internal("SQLite failed in an unexpected way", remedy="see the log of 'perdure'")
-
-
-def require_safe_version(version: str = apsw.sqlite_lib_version()) -> None:
-    """Refuse a SQLite with the WAL-reset bug."""
-    number = tuple(int(part) for part in version.split("."))
-    if not (
-        number >= (3, 51, 3) or (3, 50, 7) <= number < (3, 51) or (3, 44, 6) <= number < (3, 45)
-    ):
-        raise Unavailable(
-            f"SQLite {version} can corrupt WAL databases", remedy="install apsw 3.51.3 or newer"
-        )
 
 
 class SqliteSession:
@@ -167,7 +112,7 @@ class SqliteEngine:
         self._wal = Wal(self._background)
         self._ticket = None if path is None else _open_ticket(path, key)
         try:
-            with _translated(), self.turn():
+            with translated(), self.turn():
                 self._writer = self._connect()
         except BaseException:
             self._close_ticket()
@@ -210,9 +155,7 @@ class SqliteEngine:
         return nullcontext(("", self))
 
     def clean(self, subject: str, tables: Sequence[str]) -> Cleaned:
-        if self.path is not None:
-            self.checkpoint()
-        return Cleaned()
+        return Cleaned() if self.path is None else clean(self, self.path, is_deep=bool(tables))
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         self.watchers.append(wake)
@@ -227,7 +170,7 @@ class SqliteEngine:
             return
         self._groups.close()
         self._background.close()
-        with _translated():
+        with translated():
             while self._idle:
                 self._idle.pop().close()
             self._writer.close()
@@ -259,7 +202,7 @@ class SqliteEngine:
         self, target: Path, progress: Callable[[int, int], None], *, key: FileKey | None = None
     ) -> None:
         """Copy the whole database while it is in use, page by page; with a key, encrypted by it."""
-        with _translated(), self._reader() as source, _snapshot(source):
+        with translated(), self._reader() as source, _snapshot(source):
             copy = apsw.Connection(str(target))
             try:
                 if self.key is not None:
@@ -275,8 +218,13 @@ class SqliteEngine:
 
     def checkpoint(self, mode: int = apsw.SQLITE_CHECKPOINT_TRUNCATE) -> tuple[int, int]:
         """Move the WAL into the file; return its frames and how many were moved."""
-        with _translated(), self._reader() as connection:
+        with translated(), self._reader() as connection:
             return connection.wal_checkpoint(mode=mode)
+
+    def vacuum(self) -> None:
+        """Write the whole file anew: no page keeps what was deleted from it."""
+        with translated(), self._reader() as connection:
+            connection.execute("vacuum")
 
     def _move(self) -> None:
         self.checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -284,7 +232,7 @@ class SqliteEngine:
 
     def pragma(self, text: str) -> Any:
         """Ask a reading connection for a setting."""
-        with _translated(), self._reader() as connection:
+        with translated(), self._reader() as connection:
             return connection.pragma(text)
 
     def _connect(self) -> apsw.Connection:
@@ -330,7 +278,7 @@ class SqliteEngine:
         try:
             return self._idle.pop()
         except IndexError:
-            with _translated():
+            with translated():
                 return self._connect()
 
     def _give_back(self, connection: apsw.Connection) -> None:
@@ -376,14 +324,6 @@ def _read(unit: Unit[T], connection: apsw.Connection) -> T:
         finally:
             if not connection.get_autocommit():
                 connection.execute("rollback")
-    except apsw.Error as error:
-        raise translate(error) from error
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
     except apsw.Error as error:
         raise translate(error) from error
 

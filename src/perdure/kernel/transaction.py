@@ -94,14 +94,17 @@ class Transaction:
 
     def events(self, stream: str, *, after: int = 0, upto: int | None = None) -> Iterator[Recorded]:
         """Yield the stream's events in order, verified against the chain."""
-        return log.read(
+        for recorded in log.read(
             self._ask,
             slice=self.slice,
             owner=self._owner,
             stream=stream,
             after=after,
             upto=upto,
-        )
+        ):
+            if recorded.event is None and not self._is_known:
+                self._refuse_forgotten()
+            yield recorded
 
     def streams(self) -> list[str]:
         """Return the names of all streams of the subject."""
@@ -225,7 +228,7 @@ class Transaction:
         return self._ask(query, {**params, **self._place})
 
     def _refuse_forgotten(self) -> None:
-        """Ask for a tombstone, where nothing was found: of a forgotten subject nothing is."""
+        """Ask for a tombstone where nothing is: of a forgotten subject nothing is left."""
         if self._session.rows(log.statements.tombstone, self._place):
             raise Forgotten(
                 "this subject was forgotten", remedy="nothing can be written for it any more"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from perdure.engines.sqlite import require_safe_version
+from perdure.engines.sqlite_errors import require_safe_version
 from perdure.errors import Unavailable
 
 State = Literal["ok", "warn", "fail"]
