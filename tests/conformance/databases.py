@@ -22,6 +22,8 @@ EMPTIED = (
 )
 # emptied(16): the URL of a database with the schema in 16 partitions, and without a row.
 Emptied = Callable[[int], str]
+# empty_keys(): the URL of a database without a table.
+EmptyKeys = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +42,25 @@ def emptied(postgres: PostgresServer, migrated: dict[int, str]) -> Emptied:
             _migrate(migrated[partitions], partitions)
         _empty(migrated[partitions])
         return migrated[partitions]
+
+    return url
+
+
+@pytest.fixture(scope="session")
+def key_database(postgres: PostgresServer) -> str:
+    """A database for keys, made once a session."""
+    return postgres.url(postgres.create_database())
+
+
+@pytest.fixture
+def empty_keys(key_database: str) -> EmptyKeys:
+    """A function that gives the URL of a database in which a key store may be made."""
+
+    def url() -> str:
+        with psycopg.connect(key_database) as connection:
+            connection.execute("drop schema public cascade")
+            connection.execute("create schema public")
+        return key_database
 
     return url
 

@@ -1,4 +1,4 @@
-"""The suite on all six targets. What it says is in perdure.testing.conformance."""
+"""The suite on all six targets, and sealed on four. What it says: perdure.testing.conformance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from perdure.testing.conformance import Conformance, SharedConformance
-from tests.conformance.databases import PARTITIONS, Emptied
+from perdure.testing.conformance.isolation import Isolation
+from perdure.vault import KeyFile, Vault
+from tests.conformance.databases import PARTITIONS, Emptied, EmptyKeys
 from tests.servers import PgBouncer
 
 
@@ -52,3 +54,34 @@ class TestPgBouncer(Conformance, SharedConformance):
     @pytest.fixture
     def target(self, emptied: Emptied, pgbouncer: PgBouncer) -> str:
         return pgbouncer.through(emptied(0))
+
+
+# Sealed: each call also finds the owner's keys; the key store is a file, or a database of its own.
+
+
+class Sealed:
+    @pytest.fixture
+    def vault(self, tmp_path: Path) -> Vault:
+        return Vault(tmp_path / "keys.db", master=KeyFile(tmp_path / "master.key"), create=True)
+
+
+class TestSealedFile(Sealed, TestSqliteFile):
+    pass
+
+
+class TestSealedFolder(Sealed, TestSqliteFolder):
+    pass
+
+
+class TestSealedPostgres(Sealed, TestPostgres):
+    pass
+
+
+class TestSealedFileWithKeysInPostgres(Isolation, SharedConformance):
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> str:
+        return os.fspath(tmp_path / "store.db")
+
+    @pytest.fixture
+    def vault(self, tmp_path: Path, empty_keys: EmptyKeys) -> Vault:
+        return Vault(empty_keys(), master=KeyFile(tmp_path / "master.key"), create=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,8 @@ def test_threads_and_processes_open_a_new_target_at_once(target: str) -> None:
         except BaseException as error:
             failed.append(error)
 
-    with elsewhere(opens, target) as one, elsewhere(opens, target) as two:
+    opening = partial(perdure.open, target)
+    with elsewhere(opens, opening) as one, elsewhere(opens, opening) as two:
         assert (told(one), told(two)) == ("ready", "ready")
         threads = [threading.Thread(target=open_it) for _ in range(4)]
         for thread in threads:

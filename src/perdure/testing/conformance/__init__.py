@@ -10,7 +10,8 @@
 
 ``Conformance`` opens the target once a test and calls it in the sync and in the async face.
 ``SharedConformance`` opens it again, also from other processes; a store that lives in the memory
-of its process leaves it out.
+of its process leaves it out. With a fixture ``vault`` that gives a ``perdure.vault.Vault`` the same
+cases run sealed.
 """
 
 import pytest

@@ -12,7 +12,7 @@ from perdure.kernel import ANY, EXISTS, NONE, Transaction
 from perdure.store import Store, Subject
 from perdure.testing import SettableClock
 
-from .faces import Cases, at_once
+from .faces import Cases, at_once, stored
 from .samples import NOTES, Broken, SampleNoted, fail, note, notes
 
 REFUSED = [
@@ -44,7 +44,7 @@ class Appending(Cases):
         assert ada.transact(notes) == ["one", "two", "three"]
 
     def test_an_event_carries_its_place_its_time_and_its_id(
-        self, ada: Subject, clock: SettableClock
+        self, store: Store, ada: Subject, clock: SettableClock
     ) -> None:
         clock.advance(1.5)
 
@@ -53,7 +53,7 @@ class Appending(Cases):
             return (one.subject, one.stream, one.version, one.position, one.at == tx.now, one.id)
 
         first = ada.transact(unit)
-        assert first[:-1] == ("ada", NOTES, 1, 1, True)
+        assert first[:-1] == (stored(store, "ada"), NOTES, 1, 1, True)
         again = ada.transact(lambda tx: [(e.id, e.at) for e in tx.events(NOTES)])
         assert again == [(first[-1], clock.now())]
 

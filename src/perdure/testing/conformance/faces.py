@@ -10,7 +10,8 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
@@ -22,7 +23,11 @@ from perdure.kernel.operations import Async, Runner, Sync
 from perdure.store import AsyncStore, AsyncSubject, Store, Subject
 from perdure.testing import SettableClock
 
+if TYPE_CHECKING:
+    from perdure.vault import Vault
+
 T = TypeVar("T")
+Opening = Callable[..., Store]
 _Inside = (AsyncSubject, Face, AsyncLog)
 
 
@@ -94,6 +99,12 @@ def engine_of(store: Store) -> Engine:
     return store._engine  # noqa: SLF001
 
 
+def stored(store: Store, subject: str) -> str:
+    """Give the name that rows and events carry: with a vault, a handle."""
+    keys = store._context.keys  # noqa: SLF001
+    return subject if keys is None else keys.owner(subject, create=False).subject
+
+
 def inside(subject: Subject, function: Callable[[Transaction], T]) -> T:
     """Run a function as an operation that reads."""
     face = subject.souls
@@ -104,7 +115,9 @@ def inside(subject: Subject, function: Callable[[Transaction], T]) -> T:
 
 
 class Cases:
-    """The fixtures of every case; the class that uses it has to have a ``target``."""
+    """The fixtures of every case; the class that uses it has to have a ``target``, and may have a
+    ``vault``.
+    """
 
     @pytest.fixture
     def clock(self) -> SettableClock:
@@ -112,16 +125,28 @@ class Cases:
         return SettableClock()
 
     @pytest.fixture
-    def sync_store(self, target: str, clock: SettableClock) -> Iterator[Store]:
+    def vault(self) -> Vault | None:
+        """Seal nothing, unless the class says otherwise."""
+        return None
+
+    @pytest.fixture
+    def opening(self, target: str, vault: Vault | None) -> Opening:
+        """Open the target, here or in another process."""
+        return partial(perdure.open, target, vault=vault)
+
+    @pytest.fixture
+    def sync_store(self, opening: Opening, clock: SettableClock) -> Iterator[Store]:
         """Open the target in the sync face."""
-        with perdure.open(target, clock=clock, subject="nobody") as store:
+        with opening(clock=clock, subject="nobody") as store:
             yield store
 
     @pytest.fixture
-    def async_store(self, target: str, clock: SettableClock) -> Iterator[Store]:
+    def async_store(
+        self, target: str, vault: Vault | None, clock: SettableClock
+    ) -> Iterator[Store]:
         """Open the target in the async face, called like the sync one."""
         with asyncio.Runner() as runner:
-            inner = runner.run(_opened(target, clock))
+            inner = runner.run(_opened(target, vault, clock))
             yield cast(Store, Awaited(inner, runner))
             runner.run(inner.close())
 
@@ -136,6 +161,6 @@ class Cases:
         return store.subject("ada")
 
 
-async def _opened(target: str, clock: SettableClock) -> AsyncStore:
-    store: AsyncStore = await perdure.connect(target, clock=clock, subject="nobody")
+async def _opened(target: str, vault: Vault | None, clock: SettableClock) -> AsyncStore:
+    store: AsyncStore = await perdure.connect(target, vault=vault, clock=clock, subject="nobody")
     return store

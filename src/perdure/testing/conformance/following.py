@@ -13,7 +13,7 @@ from perdure.kernel import Recorded
 from perdure.kernel.follow import LOOK_AGAIN_SECONDS, Checkpoint
 from perdure.store import Store
 
-from .faces import Cases
+from .faces import Cases, stored
 from .samples import note
 
 WRITERS, UNITS = 8, 6
@@ -51,7 +51,7 @@ class Following(Cases):
         assert list(store.log.read()) == []
         store.subject("ada").transact(note("one", "two"))
         assert texts(store.log.read(), 9) == ["one", "two"]
-        assert [one.subject for one in store.log.read()] == ["ada", "ada"]
+        assert [one.subject for one in store.log.read()] == [stored(store, "ada")] * 2
 
     def test_reading_goes_on_from_a_checkpoint(self, store: Store) -> None:
         store.subject("ada").transact(note("one", "two", "three"))

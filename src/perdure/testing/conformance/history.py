@@ -13,7 +13,7 @@ from perdure.kernel.transaction import slice_of
 from perdure.store import Store, Subject
 from perdure.testing import SettableClock
 
-from .faces import Cases, engine_of
+from .faces import Cases, engine_of, stored
 from .samples import (
     COUNTER,
     NOTES,
@@ -43,7 +43,8 @@ def count_to(most: int) -> Callable[[Transaction], None]:
 
 def alter(store: Store, name: str, version: int, **params: object) -> None:
     """Change an event behind the store's back."""
-    place = {"slice": slice_of("ada"), "subject": "ada", "stream": NOTES, "version": version}
+    subject = stored(store, "ada")
+    place = {"slice": slice_of(subject), "subject": subject, "stream": NOTES, "version": version}
     query = getattr(queries, name)
     engine_of(store).administer(lambda session: session.rows(query, {**place, **params}))
 

@@ -8,7 +8,7 @@ from perdure.errors import Invalid, NotFound, TooLarge
 from perdure.kernel.transaction import SLICES, slice_of
 from perdure.store import Store, Subject
 
-from .faces import Cases
+from .faces import Cases, stored
 from .samples import note, notes
 
 HOSTILE = [
@@ -69,7 +69,7 @@ class Isolation(Cases):
             assert store.subject(name).transact(notes) == [name]
             assert store.subject(name).souls.current().version == 1
         told = [one.subject for one in store.log.read() if one.stream.startswith("note")]
-        assert sorted(told) == sorted(HOSTILE)
+        assert sorted(told) == sorted(stored(store, name) for name in HOSTILE)
 
     @pytest.mark.parametrize(
         ("name", "error", "message"),

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import perdure
 from perdure.errors import PerdureError
 
+from .faces import Opening
 from .samples import count, note
 
 _context = multiprocessing.get_context("spawn")
@@ -53,17 +54,17 @@ def told(pipe: Pipe) -> Any:
     return pipe.recv()
 
 
-def opens(pipe: Pipe, target: str) -> None:
+def opens(pipe: Pipe, opening: Opening) -> None:
     """Open when told to, write, and say what came of it."""
     pipe.send("ready")
     pipe.recv()
-    with perdure.open(target) as store:
+    with opening() as store:
         pipe.send(store.subject("ada").transact(note("x")))
 
 
-def counts(pipe: Pipe, target: str, times: int) -> None:
+def counts(pipe: Pipe, opening: Opening, times: int) -> None:
     """Read, add one, write."""
-    with perdure.open(target) as store:
+    with opening() as store:
         pipe.send("ready")
         pipe.recv()
         for _ in range(times):
@@ -71,9 +72,9 @@ def counts(pipe: Pipe, target: str, times: int) -> None:
     pipe.send("done")
 
 
-def writes(pipe: Pipe, target: str) -> None:
+def writes(pipe: Pipe, opening: Opening) -> None:
     """Write a line whenever told to, and say when; None ends it."""
-    with perdure.open(target) as store:
+    with opening() as store:
         store.subject("ada").transact(note("warm"))
         pipe.send("ready")
         while (text := pipe.recv()) is not None:
@@ -81,9 +82,9 @@ def writes(pipe: Pipe, target: str) -> None:
             pipe.send(time.monotonic())  # one clock for all processes of a machine
 
 
-def forks(pipe: Pipe, target: str) -> None:
+def forks(pipe: Pipe, opening: Opening) -> None:
     """Open, fork, and say what the child was told."""
-    store = perdure.open(target)
+    store = opening()
     store.subject("ada").transact(note("parent"))
     read, write = os.pipe()
     if (child := os.fork()) == 0:
