@@ -40,7 +40,8 @@ and inside a transaction (`souls.current(tx)`, imported from `perdure.domains`).
 
 def page() -> str:
     """Return the whole page."""
-    return "\n".join([HEAD, *_package(), *_stores(), *_domains(), *_vault(), *_errors()]).rstrip() + "\n"
+    parts = (_package(), _stores(), _domains(), _vault(), _errors())
+    return "\n".join([HEAD, *(line for part in parts for line in part)]).rstrip() + "\n"
 
 
 def _package() -> Iterator[str]:
