@@ -11,9 +11,15 @@ import perdure
 from perdure.domains.souls import Budgets, operations
 from perdure.kernel import Transaction
 from perdure.vault import Vault
-from tests.fix.stores import Again
+from tests.fix.stores import Again, How
 
 THREAD = "6f1c1d2e-0000-4000-8000-00000000000a"
+
+
+@pytest.fixture
+def how(seals: How) -> How:
+    """Open every store with a vault and without."""
+    return seals
 
 
 def test_the_next_process_sees_the_same_soul(again: Again) -> None:
@@ -145,6 +151,7 @@ def test_a_milestone_outlives_the_thread_it_came_from(store: perdure.Store) -> N
         store.souls.milestones.forget_thread("nonsense")
 
 
+@pytest.mark.parametrize("seals", [{}], ids=["clear"])
 def test_importing_a_bot_soul_twice_keeps_one_version_zero(store: perdure.Store) -> None:
     first = store.souls.import_bot_soul("I am Vera.")
     assert first == store.souls.import_bot_soul("Something else.")
@@ -178,9 +185,9 @@ def test_a_unit_over_two_domains_is_all_or_nothing(store: perdure.Store) -> None
     assert list(store.log.read()) == []
 
 
-def test_the_async_face_has_the_same_names(target: str) -> None:
+def test_the_async_face_has_the_same_names(target: str, how: How) -> None:
     async def main() -> None:
-        async with perdure.connect(target) as store:
+        async with perdure.connect(target, **how) as store:
             ada = store.subject("ada")
             souls = await asyncio.gather(
                 *(ada.souls.publish(core_identity=f"Version {n}.") for n in range(20))

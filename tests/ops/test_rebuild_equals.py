@@ -20,8 +20,10 @@ import perdure
 from perdure import ops
 from perdure.kernel.replay import SNAPSHOT_EVENTS
 from perdure.ops.tables import domains
+from perdure.vault import KeyFile, Vault
 from tests.fix.postgres import FreshDatabase
 from tests.ops.damage import OTHER, SUBJECT, raw
+from tests.ops.opened import opened_rows
 
 Act = Callable[[perdure.store.Subject], object]
 
@@ -106,6 +108,19 @@ def test_on_sqlite(story: Story) -> None:
             before = everything(target)
             ops.rebuild(store)
             assert everything(target) == before
+            assert ops.verify(store, deep=True).findings == ()
+
+
+@settings(max_examples=12, deadline=None)
+@given(STORY)
+def test_on_sqlite_sealed(story: Story) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        vault = Vault(f"{folder}/keys.db", master=KeyFile(f"{folder}/master.key"), create=True)
+        with perdure.open(f"{folder}/store.db", durability="normal", vault=vault) as store:
+            tell(store, story)
+            before = opened_rows(store)
+            ops.rebuild(store)
+            assert opened_rows(store) == before
             assert ops.verify(store, deep=True).findings == ()
 
 

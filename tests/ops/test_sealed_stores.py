@@ -3,8 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,17 +11,12 @@ import perdure
 from perdure.domains.drift.stored import QivState
 from perdure.errors import Tampered
 from perdure.kernel import chain
-from perdure.kernel.engine import Engine, Params, Rows
 from perdure.kernel.log import header
-from perdure.kernel.queries import Query
-from perdure.kernel.sealed import reopen
-from perdure.kernel.tables import described
 from perdure.kernel.transaction import slice_of
 from perdure.ops import copy, rebuild, verify, witness
-from perdure.ops.places import stored_rows
-from perdure.ops.tables import domains
 from perdure.vault import KeyFile, Vault
 from tests.ops.damage import DAMAGES, OTHER, SUBJECT, blob, damage, fill, last_read, raw
+from tests.ops.opened import opened_rows
 
 EVENT = "position, stream, version, id, type, schema, at, payload, payload_hash, hash, subject"
 SAID = "I would rather tell you the truth, gently."
@@ -354,29 +347,6 @@ def test_a_chain_that_was_written_anew_opens_nothing(filled: Filled) -> None:
 
 
 # -- rebuilt, copied, gone
-
-
-def opened_rows(store: perdure.Store) -> dict[tuple[str, object], list[object]]:
-    """Open every row of every table."""
-    assert store.keys is not None
-    found: dict[tuple[str, object], list[object]] = {}
-    for _, database in store.engine.databases():
-        tables = database.read("", lambda session: described(session, domains()))
-        for table, handle in product(tables, store.keys.subjects()):
-            owner = store.keys.owner_of(handle)
-            assert owner is not None
-            assert owner.seal is not None
-            if table.model is not None:
-                names = [*(field.name for field in fields(table.model)), "digest"]
-                place = {"slice": slice_of(handle), "subject": handle}
-                asked = partial(asking, database, handle)
-                for key, stored in stored_rows(asked, table, names, place):
-                    found[table.name, key] = reopen(table.model, stored[:-1], owner.seal)
-    return found
-
-
-def asking(database: Engine, subject: str, query: Query, params: Params) -> Rows:
-    return database.read(subject, lambda session: session.rows(query, params))
 
 
 @pytest.mark.parametrize("name", ["store.db", "store/"])
