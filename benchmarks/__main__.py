@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from . import at_rest, counters, report, single, workloads
+from . import at_rest, counters, report, sealed, single, workloads
 from .budgets import Verdict
 from .harness import FULL, QUICK, TINY, Bench, Scale, measure
 from .report import Result
@@ -22,8 +22,9 @@ SINGLE: dict[str, tuple[str, Run]] = {
     "storage": ("storage", single.storage),
     "start": ("start-up, wheel, dependencies", single.start),
 }
-CONTESTS = (*SQLITE, *at_rest.WORKLOADS)
-NAMES = (*(one.name for one in CONTESTS), "load", "pg", "pg-crowd", *SINGLE)
+CONTESTS = (*SQLITE, *sealed.WORKLOADS, *at_rest.WORKLOADS)
+POSTGRES = ("pg", "pg-crowd", "pg-sealed", "pg-sealed-read")
+NAMES = (*(one.name for one in CONTESTS), "load", *POSTGRES, *SINGLE)
 
 
 def main() -> None:
@@ -66,7 +67,7 @@ def _results(wanted: set[str], scale: Scale) -> Iterator[Result]:
         yield _contest(
             Workload("load", LOAD, workloads.load, workloads.load_budgets(scale.events)), scale
         )
-    if wanted & {"pg", "pg-crowd"}:
+    if wanted & {*POSTGRES}:
         yield from _postgres(wanted, scale)
     for name, (title, run) in SINGLE.items():
         if name in wanted:

@@ -6,12 +6,15 @@ Nothing of Perdure's own domains is in it: they measure texts, which is not what
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import perdure
 from perdure.kernel import Face, M, Recorded, Transaction, event, load, projects, reads, writes
 from perdure.kernel.events import encode
 from perdure.store import Store
+
+if TYPE_CHECKING:
+    from perdure.vault import Vault
 
 statements = load(__file__)
 STREAM = "notes-self"
@@ -72,9 +75,9 @@ def agent(number: int) -> str:
     return f"agent-{number}@example.com"
 
 
-def open_store(target: str, *, at_rest: bytes | None = None) -> Store:
+def open_store(target: str, *, at_rest: bytes | None = None, vault: Vault | None = None) -> Store:
     """Open a new database with the read model in it."""
-    store = perdure.open(target, at_rest=at_rest)
+    store = perdure.open(target, at_rest=at_rest, vault=vault)
     text = getattr(statements.create_states, store.engine.dialect)
     store.engine.administer(lambda session: session.script(text))
     return store

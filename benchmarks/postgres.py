@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 import perdure
 from perdure.kernel.log import statements as log
 
-from . import peers
+from . import peers, sealed
 from .budgets import Costs, Faster
 from .domain import agent, note, open_store, statements
 from .harness import CALLERS, Bench, Contestant, one_caller, tasks, threads
@@ -125,6 +125,7 @@ def workloads(new_database: Callable[[], str]) -> tuple[Workload, ...]:
             Faster(CROWD, "perdure, 64 threads", pooled, 1.0),
             Faster(CROWD, "perdure, 64 tasks", pooled, 1.0),
         )),
+        *sealed.workloads(lambda _: new_database, name="pg-", of=", PostgreSQL"),
     )  # fmt: skip
 
 

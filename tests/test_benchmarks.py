@@ -29,6 +29,15 @@ def test_each_workload_on_sqlite_measures_us_beside_the_raw_driver(tmp_path: Pat
     assert [one["line"] for one in results["storage"]["verdicts"]] == ["storage", "storage"]
 
 
+def test_sealed_is_measured_beside_clear(tmp_path: Path) -> None:
+    results = run(tmp_path, "--only", "sealed", "sealed-read")
+    for one in results.values():
+        names = [figure["name"].split(", ") for figure in one["figures"]]
+        assert [kind for kind, _ in names] == ["clear", "sealed"] * 3
+        lines = [verdict["line"].split(", ")[-1] for verdict in one["verdicts"]]
+        assert lines == [work for _, work in names[::2]]
+
+
 def test_a_peer_that_is_not_installed_is_named(tmp_path: Path) -> None:
     result = run(tmp_path, "--only", "unit")["unit"]
     peers = ("SqliteSaver", "eventsourcing", "SQLiteSession")
@@ -39,7 +48,7 @@ def test_a_peer_that_is_not_installed_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_starts_and_postgres_are_measured_too(tmp_path: Path) -> None:
-    results = run(tmp_path, "--only", "pg", "pg-crowd", "start", "slow-disk")
+    results = run(tmp_path, "--only", "pg", "pg-crowd", "pg-sealed", "start", "slow-disk")
     assert "raw psycopg, same work, pipelined" in str(results["pg"]["figures"])
     assert "perdure, 64 threads" in str(results["pg-crowd"]["figures"])
     assert "dependencies of the core" in str(results["start"]["facts"])
