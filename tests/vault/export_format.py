@@ -1,8 +1,10 @@
-"""The encrypted file once more, from docs/export.md alone: made and opened in another way."""
+"""The format once more, from docs/export.md alone: made and opened in another way."""
 
 import hashlib
 import hmac
+import json
 import struct
+from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -53,3 +55,19 @@ def made(clear: bytes, secret: bytes, salt: bytes) -> bytes:
         nonce = number.to_bytes(11, "big") + (b"\x01" if number == len(parts) - 1 else b"\x00")
         body += AESGCM(key).encrypt(nonce, part, None)
     return head + commitment + body
+
+
+def relist(export: Path, **changes: object) -> None:
+    """Write a manifest that fits what is there, as somebody would who tampers well."""
+    manifest = json.loads((export / "manifest.json").read_text())
+    manifest["members"] = [
+        {
+            "name": path.relative_to(export).as_posix(),
+            "bytes": path.stat().st_size,
+            "lines": path.read_bytes().count(b"\n"),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(export.rglob("*.json*"))
+        if path.name != "manifest.json"
+    ]
+    (export / "manifest.json").write_text(json.dumps(manifest | changes))

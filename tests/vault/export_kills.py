@@ -12,6 +12,8 @@ from perdure.portable import importing
 from perdure.vault import KeyFile, Vault
 from tests.ops import damage
 
+PAGE_EVENTS = 20
+
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
@@ -22,6 +24,7 @@ def main(export: str, target: str, keys: str, point: str) -> None:
     if keys:
         vault = Vault(keys, master=KeyFile(Path(f"{keys}.master")), create=True)
     importing.TOLD_EVERY = 1  # type: ignore[attr-defined]
+    importing.PAGE_EVENTS = PAGE_EVENTS
 
     def told(_what: str, done: int, _total: int) -> None:
         if str(done) == point:

@@ -14,14 +14,16 @@ import psycopg
 import pytest
 
 import perdure
+from perdure.kernel import Transaction
 from perdure.kernel.engine import Session
 from perdure.kernel.queries import Query
 from perdure.kernel.transaction import slice_of
 from perdure.ops.verify import verify
-from perdure.portable import archive, exporting
+from perdure.portable import archive, exporting, importing
 from perdure.testing import SettableClock
 from tests.fix.postgres import FreshDatabase
 from tests.servers import PostgresServer
+from tests.vault.export_format import relist
 from tests.vault.lives import KINDS, THREAD, Homes, answers, live, said
 
 KEY = bytes(range(32))
@@ -192,6 +194,45 @@ def test_a_second_import_finds_everything_there(
     assert (first.is_new, second.is_new) == (True, False)
     assert empty.log.head() == before
     assert lived.import_subject(tmp_path / "out").is_new is False
+
+
+def test_an_import_goes_on_where_an_older_one_ended(homes: Homes) -> None:
+    with homes.open("file -", "old") as old, homes.open("postgres vault", "new") as new:
+        live(old)
+        old.export("ada", homes.folder / "first")
+        new.import_subject(homes.folder / "first")
+        old.subject("ada").once("later").souls.publish(core_identity="Went on")
+        old.export("ada", homes.folder / "second.perdure", key=KEY)
+        assert new.import_subject(homes.folder / "second.perdure", key=KEY).is_new
+        assert answers(new) == answers(old)
+        again = new.subject("ada").once("later").souls.publish(core_identity="Twice")
+        assert again.core_identity == "Went on"
+        with pytest.raises(perdure.Conflict, match="has other events already"):
+            new.import_subject(homes.folder / "first")
+
+
+@pytest.mark.parametrize("kind", ["file -", "postgres -"])
+def test_a_long_import_whose_rows_do_not_fit_is_never_finished(
+    homes: Homes, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(importing, "PAGE_EVENTS", 30)
+    with homes.open(kind, "home") as store:
+        live(store)
+        events = store.export("ada", homes.folder / "out").events
+        older = store.subject("ada")
+        older.souls.publish(core_identity="Went on")
+        store.export("ada", homes.folder / "later")
+        (homes.folder / "later/tables/soul_versions").rename(homes.folder / "rows")
+        relist(homes.folder / "later")
+        with pytest.raises(perdure.Tampered, match=r"rows of soul_versions .* was not finished"):
+            store.import_subject(homes.folder / "later", subject="eva")
+        known = sum(store.subject("eva").transact(versions))
+        assert known == (60 if kind.startswith("postgres") else 0)
+        assert store.import_subject(homes.folder / "out", subject="eva").events == events
+
+
+def versions(tx: Transaction) -> list[int]:
+    return [tx.version(stream) for stream in tx.streams()]
 
 
 def test_a_subject_with_other_events_is_left_alone(

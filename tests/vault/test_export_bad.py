@@ -5,7 +5,6 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from perdure.kernel import Transaction, event, projects, values
 from perdure.portable import archive
 from perdure.testing import SettableClock
 from tests.ops.damage import note
+from tests.vault.export_format import relist
 from tests.vault.lives import live
 
 Edit = Callable[[list[dict[str, Any]]], object]
@@ -36,22 +36,6 @@ def store(tmp_path: Path) -> Iterator[perdure.Store]:
     with perdure.open(tmp_path / "target.db") as opened:
         yield opened
         assert opened.log.head() == {}
-
-
-def relist(export: Path, **changes: object) -> None:
-    """Write a manifest that fits what is there, as somebody would who tampers well."""
-    manifest = json.loads((export / "manifest.json").read_text())
-    manifest["members"] = [
-        {
-            "name": path.relative_to(export).as_posix(),
-            "bytes": path.stat().st_size,
-            "lines": path.read_bytes().count(b"\n"),
-            "sha256": sha256(path.read_bytes()).hexdigest(),
-        }
-        for path in sorted(export.rglob("*.json*"))
-        if path.name != "manifest.json"
-    ]
-    (export / "manifest.json").write_text(json.dumps(manifest | changes))
 
 
 def edit(export: Path, member: str, change: Edit) -> None:

@@ -1,4 +1,4 @@
-"""Kill -9 in the middle of an import: nothing is there, or all of it; the next one ends it."""
+"""Kill -9 in the middle of an import: the next one ends it, and it ends the same."""
 
 import signal
 import subprocess
@@ -12,6 +12,7 @@ import perdure
 from perdure.testing import SettableClock
 from perdure.vault import KeyFile, Vault
 from tests.tidy import ROOT
+from tests.vault.export_kills import PAGE_EVENTS
 from tests.vault.lives import KINDS, Homes, answers, live
 
 POINTS = ["1", "40", "79", "commit", "committed"]
@@ -22,6 +23,14 @@ def killed(*arguments: str) -> None:
     command = [sys.executable, "-m", "tests.vault.export_kills", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def left(kind: str, point: str, events: int) -> int:
+    """Count what is there: on PostgreSQL whole pages of a long subject, else nothing or all."""
+    pages = PAGE_EVENTS if kind.startswith("postgres") else events
+    if point == "commit":
+        return 0
+    return pages if point == "committed" else (int(point) - 1) // pages * pages
 
 
 @pytest.mark.slow
@@ -47,7 +56,7 @@ def test_a_killed_import_is_done_again(
             how["vault"] = Vault(keys, master=KeyFile(Path(f"{keys}.master")))
         with perdure.open(target, **how) as store:
             known = sum(1 for _ in store.log.read())
-            assert known == (events if point == "committed" else 0)
-            assert store.import_subject(tmp_path / "export").is_new is (known == 0)
+            assert known == left(kind, point, events)
+            assert store.import_subject(tmp_path / "export").is_new is (known < events)
             assert answers(store) == wanted
             assert sum(1 for _ in store.log.read()) == events

@@ -1,12 +1,14 @@
-"""Import: a subject comes back from an export, whole or not at all.
+"""Import: a subject comes back from an export.
 
-The file is verified first, without the database. Then one transaction appends the events as they
-were, projects them once more, and holds the rows against those of the export; whatever does not
-fit undoes everything. A second import of the same finds everything there and changes nothing.
+The file is verified first, without the database. Then the events are appended as they were and
+projected once more, and the rows held against those of the export. On SQLite that is one
+transaction. PostgreSQL gets page after page, because each change of a row takes longer the more of
+them a transaction holds; what was begun there lacks its end until the same import is done again.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from typing import Any, BinaryIO
 from perdure.errors import Conflict, Forgotten, Invalid, LockedOut, NotFound, Tampered
 from perdure.kernel import Recorded, Transaction, events, forgetting, log, values
 from perdure.kernel.clock import microseconds
-from perdure.kernel.engine import Engine
+from perdure.kernel.engine import Engine, Session
 from perdure.kernel.progress import Progress
 from perdure.kernel.replay import EventClock
 from perdure.kernel.sealing import Owner
@@ -42,8 +44,9 @@ from .format import (
     parse,
     parse_about,
 )
-from .stored import Holder, Sum
+from .stored import Holder, Readable, Sum
 
+PAGE_EVENTS = 500
 SEALED = b"\xd5perdure"  # how an encrypted file begins: vault/portable.py
 
 
@@ -75,11 +78,8 @@ class Import:
             about, manifest = self._verified(members)
             context = replace(self.context, subject=self.context.subject or about.subject)
             self._refuse_forgotten(about, context.subject)
-            owner = context.owner(writable=True)
-            with self.engine.transaction(owner.subject) as session:
-                tx = Transaction(session, owner, context.clock, writable=True)
-                arrival = _Arrival(self, Holder(session, owner, tx), manifest)
-                is_new = arrival.run(members)
+            arrival = _Arrival(self, context.owner(writable=True), manifest)
+            is_new = arrival.run(members)
         return Imported(
             context.subject, manifest.events, manifest.streams, manifest.outcomes, manifest.rows,
             is_new,
@@ -114,90 +114,129 @@ class Import:
 
 
 class _Arrival:
-    """The one transaction of an import."""
+    """What an import writes: all in one transaction or, where that would take ever longer, page by
+    page. Outcomes, and the look at the rows, are in the last one.
+    """
 
-    def __init__(self, work: Import, holder: Holder, manifest: Manifest) -> None:
-        self._progress, self._holder, self._manifest = work.progress, holder, manifest
-        self._tables = {each.table.name: each for each in holder.tables(work.tables)}
+    def __init__(self, work: Import, owner: Owner, manifest: Manifest) -> None:
+        self._work, self._owner, self._manifest = work, owner, manifest
+        self._page = PAGE_EVENTS if work.engine.dialect == "postgres" else sys.maxsize
+        self._tables: dict[str, Readable] = {}
         self._sums: dict[str, Sum] = {}
-        self._is_new = holder.size()[0] == 0
-        self._here = (holder.event(entry) for entry in holder.headers())
-        self._done = 0
+        self._done, self._is_done = 0, False
 
     def run(self, members: Members) -> bool:
-        """Write what is missing, compare the rest; say whether anything was missing."""
-        take = {LOG: self._event, OUTCOMES: self._outcome, TABLES: self._row}
-        for name, data in archive.read(members):
-            top, _, rest = name.partition("/")
-            if top in take:
-                for line in lines(data, name):
-                    take[top](line, rest)
-        if not self._is_new and next(self._here, None) is not None:
-            raise self._other()
-        for name, table in self._tables.items():
-            theirs = self._sums.get(name, Sum(()))
-            if table.sum(theirs.names).value != theirs.value:
-                raise Tampered(
-                    f"the rows of {name} are not what the events give: nothing was imported",
-                    value=name,
-                    remedy="run 'perdure rebuild' where it was made, then export again",
+        """Write what is missing and say whether any event was."""
+        engine, subject = self._work.engine, self._owner.subject
+        known = engine.read(subject, lambda session: self._known(session, members))
+        entries = _entries(members)
+        while not self._is_done:
+            with engine.transaction(subject) as session:
+                self._take(self._holder(session), entries, known)
+        return known < self._manifest.events
+
+    def _holder(self, session: Session) -> Holder:
+        tx = Transaction(session, self._owner, self._work.context.clock, writable=True)
+        return Holder(session, self._owner, tx)
+
+    def _known(self, session: Session, members: Members) -> int:
+        """Count the events that are there; others than the first ones of the file are refused."""
+        holder, known = self._holder(session), 0
+        theirs = (line for top, _, line in _entries(members) if top == LOG)
+        for entry in holder.headers():
+            known += 1
+            if holder.event(entry) != next(theirs, None):
+                raise Conflict(
+                    "the subject has other events already: nothing was imported",
+                    remedy="import it under another name: import_subject(..., subject=...)",
                 )
-        return self._is_new
+        return known
 
-    def _event(self, line: bytes, name: str) -> None:
-        if not self._is_new:
-            if next(self._here, None) != line:
-                raise self._other()
-        else:
-            self._append(parse(Event, line, name))
-        self._done += 1
+    def _take(self, holder: Holder, entries: Iterator[tuple[str, str, bytes]], known: int) -> None:
+        for top, rest, line in entries:
+            if top == LOG:
+                self._done += 1
+                if self._done > known:
+                    _append(holder, parse(Event, line, rest))
+                    if self._paused():
+                        return
+            elif top == OUTCOMES:
+                _keep(holder, parse(Outcome, line, rest))
+            elif top == TABLES:
+                self._count(holder, rest.partition("/")[0], parse(dict[str, Any], line, rest))
+        self._compare(holder)
+        self._is_done = True
+
+    def _paused(self) -> bool:
+        """Tell how far it is; say whether this transaction has had enough."""
         if self._done == self._manifest.events or self._done % TOLD_EVERY == 0:
-            self._progress(LOG, self._done, self._manifest.events)
+            self._work.progress(LOG, self._done, self._manifest.events)
+        return self._done % self._page == 0 and self._done < self._manifest.events
 
-    def _append(self, said: Event) -> None:
-        holder, id, at = self._holder, values.uuid("the event's id", said.id), microseconds(said.at)
-        params = {
-            **holder.place, "stream": said.stream, "expected": said.version - 1, "id": id,
-            "type": said.type, "schema": said.schema, "at": at, "payload": b"",
-        }  # fmt: skip
-        if (raw := bytes(said.event)) == bytes(ERASED):
-            log.put(holder.session, Owner(holder.tx.subject), params)
-            span = {"after": said.version - 1, "upto": said.version}
-            holder.tx.run(log.statements.erase, stream=said.stream, **span)
-            return
-        fact = events.decode(said.type, said.schema, raw)
-        events.encode(fact)  # refuses what can not be stored
-        params["payload"] = events.sign(said.actor, raw)
-        recorded = Recorded(
-            fact, subject=holder.tx.subject, stream=said.stream, id=id, at=at, actor=said.actor,
-            rows=log.put(holder.session, holder.owner, params),
-        )  # fmt: skip
-        tx = Transaction(holder.session, holder.owner, EventClock(recorded), writable=True)
-        tx.project(recorded)
-        tx.end()
-
-    def _outcome(self, line: bytes, name: str) -> None:
-        if self._is_new:
-            said = parse(Outcome, line, name)
-            kept = Kept(said.key, said.unit, bytes(said.result).decode(), microseconds(said.at))
-            save_outcome(self._holder.session, self._holder.tx, kept)
-
-    def _row(self, line: bytes, name: str) -> None:
-        table = name.partition("/")[0]
-        if (known := self._tables.get(table)) is None:
+    def _count(self, holder: Holder, table: str, row: dict[str, Any]) -> None:
+        known = self._tables or self._readable(holder)
+        if table not in known:
             raise Invalid(
                 f"this store has no table {table}", value=table, remedy="upgrade perdure first"
             )
-        row = parse(dict[str, Any], line, name)
         if table not in self._sums:
-            self._sums[table] = Sum(known.comparable & row.keys())
+            self._sums[table] = Sum(known[table].comparable & row.keys())
         self._sums[table].add(row)
 
-    def _other(self) -> Conflict:
-        return Conflict(
-            "the subject has other events already: nothing was imported",
-            remedy="import it under another name: import_subject(..., subject=...)",
-        )
+    def _readable(self, holder: Holder) -> dict[str, Readable]:
+        self._tables = {each.table.name: each for each in holder.tables(self._work.tables)}
+        return self._tables
+
+    def _compare(self, holder: Holder) -> None:
+        """Hold the rows against those of the export; the last page is undone if they differ."""
+        for name, table in self._readable(holder).items():
+            theirs = self._sums.get(name, Sum(()))
+            if table.sum(theirs.names).value != theirs.value:
+                raise Tampered(
+                    f"the rows of {name} are not what the events give: the import was not finished",
+                    value=name,
+                    remedy="run 'perdure rebuild' where it was made, then export again",
+                )
+
+
+def _entries(members: Members) -> Iterator[tuple[str, str, bytes]]:
+    """Give each line with the member it stands in."""
+    for name, data in archive.read(members):
+        top, _, rest = name.partition("/")
+        if rest:
+            yield from ((top, rest, line) for line in lines(data, name))
+
+
+def _append(holder: Holder, said: Event) -> None:
+    """Append an event as it was, and project it once more."""
+    id, at = values.uuid("the event's id", said.id), microseconds(said.at)
+    params = {
+        **holder.place, "stream": said.stream, "expected": said.version - 1, "id": id,
+        "type": said.type, "schema": said.schema, "at": at, "payload": b"",
+    }  # fmt: skip
+    if (raw := bytes(said.event)) == bytes(ERASED):
+        log.put(holder.session, Owner(holder.tx.subject), params)
+        span = {"after": said.version - 1, "upto": said.version}
+        holder.tx.run(log.statements.erase, stream=said.stream, **span)
+        return
+    fact = events.decode(said.type, said.schema, raw)
+    events.encode(fact)  # refuses what can not be stored
+    params["payload"] = events.sign(said.actor, raw)
+    recorded = Recorded(
+        fact, subject=holder.tx.subject, stream=said.stream, id=id, at=at, actor=said.actor,
+        rows=log.put(holder.session, holder.owner, params),
+    )  # fmt: skip
+    tx = Transaction(holder.session, holder.owner, EventClock(recorded), writable=True)
+    tx.project(recorded)
+    tx.end()
+
+
+def _keep(holder: Holder, said: Outcome) -> None:
+    """Keep an outcome, unless the key is known here."""
+    if holder.rows(log.statements.outcome, key=holder.tx.blind("idempotency", said.key)):
+        return
+    kept = Kept(said.key, said.unit, bytes(said.result).decode(), microseconds(said.at))
+    save_outcome(holder.session, holder.tx, kept)
 
 
 def _follow(name: str, data: bytes, versions: dict[str, int]) -> None:

@@ -2,16 +2,20 @@
 -- {columns} and {beyond} are filled with names from the schema itself.
 
 -- name: events_of
--- In the order they were written, each with the hash it was linked to.
+-- In the order they were written, each with the hash it was linked to. The version before is counted
+-- inside: behind row-level security PostgreSQL searches no index for what it may not calculate.
 select e.position, e.stream, e.version, e.id, e.type, e.schema, e.at, e.payload, e.payload_hash,
   e.hash, e.subject, p.hash
-from perdure_events e
+from (
+  select *, version - 1 as version_before from perdure_events
+  where slice = :slice and subject = :subject and position > :after
+  order by position
+  limit :most
+) e
 left join perdure_events p
   on p.slice = e.slice and p.subject = e.subject and p.stream = e.stream
-  and p.version = e.version - 1
-where e.slice = :slice and e.subject = :subject and e.position > :after
-order by e.position
-limit :most;
+  and p.version = e.version_before
+order by e.position;
 
 -- name: size_of
 select count(*), coalesce(sum(version), 0) from perdure_streams

@@ -57,6 +57,8 @@ class Holder:
 
     def headers(self) -> Iterator[log.Header]:
         """Give the events as they are stored, in the order they were written, each verified."""
+        if self.session.dialect == "postgres":
+            self.session.rows(statements.by_position, {})
         after, count = 0, 0
         while page := self.rows(statements.events_of, after=after, most=log.PAGE_EVENTS):
             for row in page:
