@@ -145,6 +145,9 @@ def test_nobody_is_forgotten_by_mistake(store: perdure.Store) -> None:
         store.forget("adda")
     with pytest.raises(Invalid):
         store.forget("")
+    if store.keys is None:
+        with pytest.raises(Invalid, match="there is no vault"):
+            store.forget("bob", rotate=True)
     assert store.receipts() == []
     assert not store.is_forgotten("adda")
     with pytest.raises(NotFound, match="no forgotten subject"):

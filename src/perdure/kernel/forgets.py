@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
+from perdure.errors import Invalid
+
 from . import forgetting, values
 from .engine import Engine
 from .forgetting import Run
@@ -32,6 +34,8 @@ class Forgets:
         Interrupted, it goes on when it is called again. ``rotate`` also changes the master key, so
         that older copies of the key store open nothing; it takes every key in hand once.
         """
+        if rotate and self._context.keys is None:
+            raise Invalid("there is no vault whose master key could change", remedy="leave it out")
         place = forgetting.begin(self._engine, self._context.keys, _subject(subject))
         return forgetting.run(self._run(place, progress, rotate=rotate))
 
