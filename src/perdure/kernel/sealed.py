@@ -51,7 +51,7 @@ class Column:
 
     def closed(self, stored: Any) -> bytes:
         """Give the sealed bytes of what is stored."""
-        return bytes(stored) if self.is_bytes else from_text(stored.strip(_FRAME))
+        return bytes(stored) if self.is_bytes else from_text(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,15 @@ def close(model: type, columns: Mapping[str, Any], seal: Seal) -> dict[str, Any]
 
 
 def reopen(model: type, columns: Sequence[Any], seal: Seal) -> list[Any]:
-    """Give the columns of a row with its personal values opened."""
+    """Give the columns of a row, its digest behind them or not, with its personal values opened."""
     how = shape(model)
     id = how.id([columns[place] for place, _ in how.ids])
     opened = list(columns)
     for column in how.personal:
-        stored = columns[column.place]
+        stored = opened[column.place]
         if stored is not None:
-            opened[column.place] = column.reopen(seal, stored, how.kind, id)
+            clear = seal.open(column.closed(stored), how.kind, id, column.name)
+            opened[column.place] = clear if column.is_bytes else clear.decode()
     return opened
 
 
@@ -110,7 +111,7 @@ def read(model: type[R], columns: Sequence[Any], *, slice: int, owner: Owner) ->
     seal = owner.seal
     if seal is None:
         return rows.read(model, columns, slice=slice, subject=owner.subject)
-    opened = [*reopen(model, columns[:-1], seal), columns[-1]]
+    opened = reopen(model, columns, seal)
     try:
         return rows.read(model, opened, slice=slice, subject=owner.subject, key=seal.digest_key)
     except Tampered as error:
@@ -143,7 +144,7 @@ def to_text(closed: bytes) -> str:
 def from_text(stored: str) -> bytes:
     """Read them back; what is no base64 is handed on as it is, for the seal to refuse."""
     try:
-        return a2b_base64(stored, strict_mode=True)
+        return a2b_base64(stored.strip(_FRAME), strict_mode=True)
     except ValueError:
         return stored.encode()
 

@@ -89,7 +89,7 @@ class SubjectSeal(Secret):
 
     __slots__ = (
         "_blind_key",
-        "_by_id",
+        "_by_head",
         "_handle",
         "_keeper",
         "_newest",
@@ -114,26 +114,23 @@ class SubjectSeal(Secret):
         under = self._newest
         if not under.allowance.spend(len(clear)):
             under = self._allowed(len(clear))
-        raw = id.encode()
-        nonce = urandom(NONCE_BYTES)
+        raw, nonce = id.encode(), urandom(NONCE_BYTES)
+        before, behind = _named(kind, field)
         place = b"".join(
-            (self._prefix, _named(kind), len(raw).to_bytes(4, "big"), raw, _named(field),
-             under.tail)
-        )  # fmt: skip
+            (self._prefix, before, len(raw).to_bytes(4, "big"), raw, behind, under.tail)
+        )
         return under.head + nonce + under.gcm.encrypt(nonce, clear, place)
 
     def open(self, sealed: bytes, kind: str, id: str, field: str) -> bytes:
         """Decrypt, or raise Tampered: this was not sealed for this place."""
-        if sealed[:2] != HEAD or len(sealed) < OVERHEAD_BYTES:
-            raise _not_sealed(sealed, kind, id, field)
-        under = self._by_id.get(sealed[2:GENERATION_END])
-        if under is None:
-            under = self._other(sealed[2:GENERATION_END], kind, id, field)
+        under = self._by_head.get(sealed[:GENERATION_END])
+        if under is None or len(sealed) < OVERHEAD_BYTES:
+            under = self._other(sealed, kind, id, field)
         raw = id.encode()
+        before, behind = _named(kind, field)
         place = b"".join(
-            (self._prefix, _named(kind), len(raw).to_bytes(4, "big"), raw, _named(field),
-             under.tail)
-        )  # fmt: skip
+            (self._prefix, before, len(raw).to_bytes(4, "big"), raw, behind, under.tail)
+        )
         try:
             return under.gcm.decrypt(sealed[GENERATION_END:NONCE_END], sealed[NONCE_END:], place)
         except InvalidTag:
@@ -145,10 +142,10 @@ class SubjectSeal(Secret):
 
     def blind(self, kind: str, clear: bytes) -> bytes:
         """Give 16 bytes that are the same for the same text of this subject, and say nothing."""
-        return blake2b(_named(kind) + clear, digest_size=16, key=self._blind_key).digest()
+        return blake2b(part(kind.encode()) + clear, digest_size=16, key=self._blind_key).digest()
 
     def _adopt(self, generations: list[Generation]) -> None:
-        self._by_id = {one.id: one for one in generations}
+        self._by_head = {one.head: one for one in generations}
         self._newest = generations[-1]
 
     def _allowed(self, size: int) -> Generation:
@@ -158,12 +155,15 @@ class SubjectSeal(Secret):
                 self._adopt(self._keeper.renew(self._handle, under.number))
         return under
 
-    def _other(self, generation: bytes, kind: str, id: str, field: str) -> Generation:
+    def _other(self, sealed: bytes, kind: str, id: str, field: str) -> Generation:
         """Look for a generation that another process has begun since."""
+        if sealed[:2] != HEAD or len(sealed) < OVERHEAD_BYTES:
+            raise _not_sealed(sealed, kind, id, field)
+        head = sealed[:GENERATION_END]
         self._adopt(self._keeper.generations(self._handle))
-        if (found := self._by_id.get(generation)) is not None:
+        if (found := self._by_head.get(head)) is not None:
             return found
-        if self._keeper.is_known(generation):
+        if self._keeper.is_known(head[len(HEAD) :]):
             raise Tampered(
                 f"{kind} {id}, {field}, was sealed for another subject",
                 value=id,
@@ -177,8 +177,8 @@ class SubjectSeal(Secret):
 
 
 @lru_cache(NAMES_KNOWN_MAX)
-def _named(name: str) -> bytes:
-    return part(name.encode())
+def _named(kind: str, field: str) -> tuple[bytes, bytes]:
+    return part(kind.encode()), part(field.encode())
 
 
 def _not_sealed(sealed: bytes, kind: str, id: str, field: str) -> Tampered:
