@@ -14,13 +14,14 @@ from typing import Any
 
 import perdure
 from perdure import errors, vault
+from perdure.faces import FACES
 from perdure.kernel.follow import AsyncLog, Log
 from perdure.kernel.forgets import AsyncForgets, Forgets
 from perdure.kernel.operations import Face, Operation, operations
 from perdure.portable.exporting import Exported
 from perdure.portable.importing import Imported
 from perdure.portable.moves import AsyncMoves, Moves
-from perdure.store import FACES, AsyncStore, AsyncSubject, Store, Subject
+from perdure.store import AsyncStore, AsyncSubject, Store, Subject
 
 PAGE = Path(__file__).with_name("reference.md")
 # What signatures name and their modules only import for type checkers.

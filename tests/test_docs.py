@@ -10,7 +10,8 @@ import pytest
 
 import perdure
 from perdure import errors
-from perdure.store import FACES, PACKAGES
+from perdure.faces import FACES
+from perdure.store import PACKAGES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from perdure.domains.audit import note
 from perdure.kernel import Transaction
 from perdure.kernel.engine import Engine
 from perdure.kernel.operations import Operation, Runner
@@ -59,6 +58,13 @@ def read(
     owner = context.owner(writable=False)
     unit = unit_of(context, owner, function, args, kwargs, writable=False)
     return engine.read(owner.subject, unit)
+
+
+def note(tx: Transaction, what: str) -> None:
+    """Keep that somebody looks."""
+    from perdure.domains import audit
+
+    audit.note(tx, what)
 
 
 def noted(

@@ -6,31 +6,26 @@ store; a store and a subject's view of it carry the same domains.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from perdure.domains.audit import Audit, note
-from perdure.domains.drift import Drift
-from perdure.domains.souls import Souls
-from perdure.domains.tokens import Tokens
 from perdure.engines.choose import KeySource, engine_for, engine_for_keys, is_missing
 from perdure.errors import Invalid, LockedOut
+from perdure.faces import EXPIRES, TABLES, Domains
 from perdure.kernel import Clock, SystemClock, Transaction, migrations, values
 from perdure.kernel.clock import microseconds
 from perdure.kernel.engine import Engine, Session
 from perdure.kernel.follow import AsyncLog, Log
 from perdure.kernel.forgets import AsyncForgets, Forgets
-from perdure.kernel.operations import Async, Face, M, Runner, Sync
-from perdure.kernel.retention import Expire
+from perdure.kernel.operations import Async, Sync
 from perdure.kernel.sealing import Keys
 from perdure.kernel.units import Context
 from perdure.kernel.vaults import claim
 from perdure.portable.moves import AsyncMoves, Moves
-from perdure.running import AsyncRunner, SyncRunner, noted, write, write_async
+from perdure.running import AsyncRunner, SyncRunner, note, noted, write, write_async
 
 if TYPE_CHECKING:
     from perdure.vault import Keyring, Master, Vault
@@ -43,28 +38,7 @@ PACKAGES = (
     ("souls", HERE / "domains" / "souls"),
     ("tokens", HERE / "domains" / "tokens"),
 )
-FACES: dict[str, type[Face[Any]]] = {
-    "audit": Audit, "drift": Drift, "souls": Souls, "tokens": Tokens,
-}  # fmt: skip
-TABLES = {
-    name: tuple(getattr(sys.modules[face.__module__], "TABLES", ())) for name, face in FACES.items()
-}
-EXPIRES: dict[str, Expire] = {
-    f"{name}.{what}": expire
-    for name, face in FACES.items()
-    for what, expire in getattr(sys.modules[face.__module__], "EXPIRES", {}).items()
-}
 DEFAULT_SUBJECT = "default_user"
-
-
-class Domains(Generic[M]):
-    """Every domain, as attributes of a store and of a subject."""
-
-    def __init__(self, runner: Runner) -> None:
-        self.audit: Audit[M] = Audit(runner)
-        self.drift: Drift[M] = Drift(runner)
-        self.souls: Souls[M] = Souls(runner)
-        self.tokens: Tokens[M] = Tokens(runner)
 
 
 class Subject(Domains[Sync]):

@@ -16,9 +16,10 @@ import perdure
 from perdure.domains.drift.echoes import Bloom, exact_hash
 from perdure.domains.drift.model import Mutation
 from perdure.errors import Conflict, Invalid, PerdureError, TooLarge
+from perdure.faces import FACES
 from perdure.kernel import Transaction
 from perdure.kernel.operations import operations
-from perdure.store import FACES, Subject
+from perdure.store import Subject
 from tests.canary.forms import Marker, core_of
 
 logger = logging.getLogger("canary")

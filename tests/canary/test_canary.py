@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from perdure.faces import FACES
 from perdure.kernel import events
 from perdure.kernel.operations import operations
-from perdure.store import FACES
 from tests.canary import fields, flock, run
 from tests.canary.run import MUTANTS, Report
 from tests.canary.scan import BlindScanner, Scanner

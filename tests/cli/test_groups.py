@@ -11,8 +11,8 @@ import pytest
 import perdure as library
 from perdure.cli import calls
 from perdure.domains import drift
+from perdure.faces import FACES
 from perdure.kernel.operations import operations
-from perdure.store import FACES
 from tests.cli.conftest import Perdure
 
 CALM = "Perhaps we should look at this slowly, and write both possibilities down."

@@ -20,9 +20,10 @@ from typing import Any, Final
 import msgspec
 
 from perdure.errors import Invalid
+from perdure.faces import FACES
 from perdure.kernel import values
 from perdure.kernel.operations import Operation, operations
-from perdure.store import FACES, Subject
+from perdure.store import Subject
 
 from .opening import opened, subject_of
 from .terminal import Out

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from perdure.store import FACES
+from perdure.faces import DOMAINS
 
 from . import exits
 from .opening import opened, opened_as_it_is, stored_subject
@@ -26,7 +26,7 @@ def add_to(group: Group[Parser]) -> None:
     )  # fmt: skip
     rebuild.add_argument(
         "domains", nargs="*", metavar="DOMAIN",
-        help=f"{', '.join(FACES)}; left out: all",
+        help=f"{', '.join(DOMAINS)}; left out: all",
     )  # fmt: skip
     rebuild.add_argument("--fresh", action="store_true", help="do not go on with an older rebuild")
     copy = leaf(

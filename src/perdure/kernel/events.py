@@ -45,6 +45,18 @@ class Registry:
         self.by_name: dict[str, EventType] = {}
         self.by_class: dict[type, EventType] = {}
         self.projections: dict[type, Projection] = {}
+        self.more: Callable[[], object] = dict  # imports whatever else declares events
+
+    def named(self, name: str) -> EventType | None:
+        """Give the kind of this name, if anybody declares it."""
+        if name not in self.by_name:
+            self.more()
+        return self.by_name.get(name)
+
+    def kinds(self) -> list[EventType]:
+        """Give every kind there is."""
+        self.more()
+        return list(self.by_name.values())
 
     def add(self, kind: EventType) -> None:
         if kind.name in self.by_name:
@@ -161,7 +173,7 @@ def _is_rare(payload: bytes) -> bool:
 
 def decode(name: str, schema: int, payload: bytes) -> Any:
     """Build the event from its stored bytes, through every upcast since it was written."""
-    kind = registry.by_name.get(name)
+    kind = registry.named(name)
     if kind is None or schema > kind.version:
         raise Invalid(
             f"this process does not know the event {name!r} in version {schema}",

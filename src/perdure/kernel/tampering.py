@@ -100,7 +100,7 @@ def _copied(ask: Ask, entry: Header, place: Place) -> Fault | None:
 
 
 def _type_changed(entry: Header, place: Place) -> Fault | None:
-    for kind in events.registry.by_name.values():
+    for kind in events.registry.kinds():
         for schema in range(1, kind.version + 1):
             old = replace(entry, type=kind.name, schema=schema)
             if _link(old, place) == entry.hash:

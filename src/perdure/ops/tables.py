@@ -59,7 +59,7 @@ def kinds_of(names: Iterable[str]) -> frozenset[str]:
     """Give the types of events that these domains declare."""
     packages = tuple(f"perdure.domains.{name}." for name in names)
     return frozenset(
-        name
-        for name, kind in events.registry.by_name.items()
+        kind.name
+        for kind in events.registry.kinds()
         if f"{kind.cls.__module__}.".startswith(packages)
     )
