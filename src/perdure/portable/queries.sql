@@ -2,8 +2,8 @@
 -- {columns} and {beyond} are filled with names from the schema itself.
 
 -- name: events_of
--- In the order they were written, each with the hash it was linked to. The version before is counted
--- inside: behind row-level security PostgreSQL searches no index for what it may not calculate.
+-- In the order they were written, each with the hash it was linked to. The version before is
+-- counted inside: behind row-level security PostgreSQL uses no index for what it has to calculate.
 select e.position, e.stream, e.version, e.id, e.type, e.schema, e.at, e.payload, e.payload_hash,
   e.hash, e.subject, p.hash
 from (
