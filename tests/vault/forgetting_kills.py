@@ -71,7 +71,7 @@ def die_at(step: int) -> None:
 
     for owner, name in (
         (os, "fsync"), (os, "write"), (Path, "rename"), (Path, "unlink"), (Path, "rmdir"),
-        (SqliteEngine, "write"), (SqliteEngine, "checkpoint"),
+        (SqliteEngine, "write"), (SqliteEngine, "checkpoint"), (SqliteEngine, "vacuum"),
         (postgres.PostgresEngine, "write"), (postgres, "vacuum"),
     ):  # fmt: skip
         setattr(owner, name, around(getattr(owner, name)))
@@ -121,7 +121,7 @@ def check(target: str, keys: Path | None, witness: str) -> None:
 
 
 def main(target: str, keys: Path | None) -> None:
-    forgetting.BATCH_ROWS = 3  # type: ignore[attr-defined]
+    forgetting.BATCH_ROWS = 3
     with opened(target, keys) as store:
         for name in ("undisturbed", "stays"):
             fill(store, name)

@@ -287,7 +287,9 @@ def test_a_copy_made_afterwards_refuses_too(
         pytest.skip("pg_dump's own")
     store.forget("ada")
     ops.copy(store, tmp_path / "copy")
-    vault = {} if store.keys is None else {"vault": Vault(tmp_path / "keys.db", _master(tmp_path))}
+    vault: dict[str, Any] = (
+        {} if store.keys is None else {"vault": Vault(tmp_path / "keys.db", _master(tmp_path))}
+    )
     with perdure.open(tmp_path / "copy", **vault) as copied:
         with pytest.raises(Forgotten):
             copied.subject("ada").souls.publish(core_identity="back")
