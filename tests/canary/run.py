@@ -95,7 +95,7 @@ class Run:
         with self.report.timed("forget"), self.nest.open() as store:
             for bird in self.forgotten:
                 is_last = bird is self.forgotten[-1]
-                forget(store, bird.name, rotate=self.report.is_sealed and is_last)
+                forget(store, bird.name, rotate=is_last and store.keys is not None)
         self._look_for_keys(wrapped)
         with self.report.timed("ask"):
             with self.nest.open() as store:
