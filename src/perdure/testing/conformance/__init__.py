@@ -16,12 +16,16 @@ cases run sealed.
 
 import pytest
 
-CASES = ("appending", "bounds", "following", "history", "isolation", "retries", "sharing", "units")
+CASES = (
+    "appending", "bounds", "following", "forgotten", "history", "isolation", "retries", "sharing",
+    "units",
+)  # fmt: skip
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in CASES))  # before their import
 
 from .appending import Appending  # noqa: E402
 from .bounds import Bounds  # noqa: E402
 from .following import Following  # noqa: E402
+from .forgotten import Forgets  # noqa: E402
 from .history import History  # noqa: E402
 from .isolation import Isolation  # noqa: E402
 from .retries import Retries  # noqa: E402
@@ -31,5 +35,5 @@ from .units import Units  # noqa: E402
 __all__ = ["Conformance", "SharedConformance"]
 
 
-class Conformance(Appending, Bounds, Following, History, Isolation, Retries, Units):
+class Conformance(Appending, Bounds, Following, Forgets, History, Isolation, Retries, Units):
     """Everything one opening of a store has to do."""
