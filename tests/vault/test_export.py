@@ -9,23 +9,27 @@ import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import pytest
 
 import perdure
-from perdure.kernel import Transaction
-from perdure.kernel.engine import Session
+from perdure.kernel import Transaction, log
+from perdure.kernel.engine import Session, Unit
+from perdure.kernel.progress import quiet
 from perdure.kernel.queries import Query
 from perdure.kernel.transaction import slice_of
+from perdure.kernel.units import Context
 from perdure.ops.verify import verify
-from perdure.portable import archive, exporting, importing
+from perdure.portable import archive, exporting, importing, stored
 from perdure.testing import SettableClock
 from tests.fix.postgres import FreshDatabase
 from tests.servers import PostgresServer
 from tests.vault.export_format import relist
 from tests.vault.lives import KINDS, THREAD, Homes, answers, live, said
 
+T = TypeVar("T")
 KEY = bytes(range(32))
 MOVES = [
     ("file -", "folder vault"),
@@ -162,6 +166,68 @@ def test_a_long_history_is_cut_into_members(
     assert len(list((tmp_path / "out/log").iterdir())) > 3
     assert empty.import_subject(tmp_path / "out").is_new
     assert answers(empty) == answers(lived)
+
+
+@pytest.mark.parametrize("kind", ["file vault", "postgres -"])
+def test_pages_are_joined(homes: Homes, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    with homes.open(kind, "home") as store:
+        live(store)
+        for number in range(5):
+            store.subject("ada").once(f"key {number}").souls.publish(core_identity=f"{number}")
+        store.export("ada", homes.folder / "long")
+        monkeypatch.setattr(stored, "ROWS_A_PAGE", 3)
+        monkeypatch.setattr(log, "PAGE_EVENTS", 7)
+        store.export("ada", homes.folder / "short")
+    assert said(homes.folder / "short") == said(homes.folder / "long")
+
+
+def test_a_result_that_was_erased_is_not_exported(homes: Homes) -> None:
+    with homes.open("file -", "home") as store:
+        live(store)
+        store.engine.write("ada", blank)
+        done = store.export("ada", homes.folder / "out")
+    assert done.outcomes == 0
+    assert "outcomes" not in said(homes.folder / "out")
+
+
+def blank(session: Session) -> None:
+    text = "update perdure_outcomes set result = '' where slice = :slice and subject = 'ada'"
+    session.rows(Query("blank", text, text), {"slice": slice_of("ada")})
+
+
+DAMAGES = {
+    "the log is not whole, stream 'note-a'": "update perdure_streams set version = version + 1"
+    " where stream = 'note-a'",
+    "stream 'drift-self' goes from version 6 to 8: an event was removed": "delete from perdure_events where stream = 'drift-self'"
+    " and version = 7",
+    "the header of event 2 of stream 'soul-self' was changed": "update perdure_events set at = at + 1 where version = 2",
+    "a row of Soul is not what was written": "update soul_versions set core_identity = 'x'",
+}
+
+
+@pytest.mark.parametrize("match", DAMAGES)
+def test_what_was_tampered_with_is_not_exported(
+    lived: perdure.Store, tmp_path: Path, match: str
+) -> None:
+    damage = Query("damage", DAMAGES[match], "")
+    lived.engine.write("", lambda session: session.rows(damage, {}))
+    with pytest.raises(perdure.Tampered, match=match):
+        lived.export("ada", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stream_is_not_begun_twice(lived: perdure.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL repeats a read whose connection was lost."""
+    read = lived.engine.read
+
+    def twice(subject: str, unit: Unit[T]) -> T:
+        read(subject, unit)
+        return read(subject, unit)
+
+    export = exporting.Export(lived.engine, Context("ada", SettableClock()), {}, None, quiet)
+    monkeypatch.setattr(lived.engine, "read", twice)
+    with pytest.raises(perdure.Unavailable, match="a part was written already: export again"):
+        export.run(io.BytesIO(), note=print)
 
 
 def test_streams_take_and_give(lived: perdure.Store, empty: perdure.Store) -> None:

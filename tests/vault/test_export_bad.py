@@ -279,6 +279,16 @@ def test_too_many_members_are_refused(
             store.import_subject(source)
 
 
+def test_more_members_than_a_reader_takes_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MEMBERS_MAX", 1)
+    with perdure.open(tmp_path / "a.db", subject="ada") as store:
+        store.souls.publish(core_identity="Curious")
+        with pytest.raises(perdure.TooLarge, match="more than 1 members"):
+            store.export("ada", tmp_path / "out")
+
+
 def test_a_line_over_the_limit_is_not_exported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

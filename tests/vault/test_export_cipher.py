@@ -136,6 +136,12 @@ def test_a_later_format_is_refused_by_name() -> None:
         read(bytes(file))
 
 
+def test_numbers_of_chunks_do_not_run_out_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portable, "CHUNKS_MAX", 2)
+    with pytest.raises(perdure.TooLarge, match="the file is larger than"):
+        written(text(3 * CHUNK_BYTES))
+
+
 def test_nothing_that_holds_a_key_says_it() -> None:
     assert repr(Writer(io.BytesIO(), KEY)) == "<Writer>"
     assert repr(Reader(io.BytesIO(written(b"")), KEY)) == "<Reader>"

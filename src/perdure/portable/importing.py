@@ -105,8 +105,8 @@ class Import:
                 _follow(name, data, versions)
             elif name == MANIFEST:
                 manifest = parse(Manifest, data, name)
-        if about is None or manifest is None:
-            raise Tampered(f"there is no {ABOUT}", remedy=AGAIN)
+        assert about is not None
+        assert manifest is not None  # `read` ends with it, or raises
         values.name_of("the subject", about.subject, characters_max=values.SUBJECT_CHARACTERS_MAX)
         if (sum(versions.values()), len(versions)) != (manifest.events, manifest.streams):
             raise Tampered("the manifest counts other events", value=MANIFEST, remedy=AGAIN)

@@ -63,7 +63,7 @@ class Holder:
         while page := self.rows(statements.events_of, after=after, most=log.PAGE_EVENTS):
             for row in page:
                 entry = log.header(row[:-1])
-                self._verify(entry, row[-1])
+                self._verify(entry, None if row[-1] is None else bytes(row[-1]))
                 yield entry
             after, count = int(page[-1][0]), count + len(page)
         broken = self.rows(statements.broken_head)
@@ -76,8 +76,9 @@ class Holder:
             )
 
     def _verify(self, entry: log.Header, previous: bytes | None) -> None:
-        before = chain.GENESIS if entry.version == 1 else bytes(previous or b"")
-        place = log.Place(self.tx.slice, self.tx.subject, entry.stream, entry.version, before)
+        before = chain.GENESIS if entry.version == 1 else previous
+        version = entry.version - (before is None)  # the one before is gone
+        place = log.Place(self.tx.slice, self.tx.subject, entry.stream, version, before)
         log.verify(self.session.rows, entry, place)
 
     def event(self, entry: log.Header) -> bytes:
