@@ -196,11 +196,15 @@ def blank(session: Session) -> None:
 
 
 DAMAGES = {
-    "the log is not whole, stream 'note-a'": "update perdure_streams set version = version + 1"
-    " where stream = 'note-a'",
-    "stream 'drift-self' goes from version 6 to 8: an event was removed": "delete from perdure_events where stream = 'drift-self'"
-    " and version = 7",
-    "the header of event 2 of stream 'soul-self' was changed": "update perdure_events set at = at + 1 where version = 2",
+    "the log is not whole, stream 'note-a'": (
+        "update perdure_streams set version = version + 1 where stream = 'note-a'"
+    ),
+    "stream 'drift-self' goes from version 6 to 8: an event was removed": (
+        "delete from perdure_events where stream = 'drift-self' and version = 7"
+    ),
+    "the header of event 2 of stream 'soul-self' was changed": (
+        "update perdure_events set at = at + 1 where version = 2"
+    ),
     "a row of Soul is not what was written": "update soul_versions set core_identity = 'x'",
 }
 

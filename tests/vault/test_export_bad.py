@@ -331,6 +331,11 @@ def test_a_tar_file_is_read_to_its_end_and_in_its_order(export: Path, store: per
             store.import_subject(io.BytesIO(raw[:cut]))
 
 
+def test_a_tar_file_may_be_padded_as_tools_do(export: Path, tmp_path: Path) -> None:
+    with perdure.open(tmp_path / "target.db") as store:
+        assert store.import_subject(packed(*whole(export), end=bytes(10_240))).is_new
+
+
 def test_a_damaged_tar_file_is_refused_wherever_the_damage_is(
     export: Path, store: perdure.Store
 ) -> None:
