@@ -14,6 +14,7 @@ import perdure
 from perdure.ops import checks, rebuild
 from perdure.ops.checks import Check
 from perdure.ops.doctor import doctor
+from perdure.vault import KeyFile, Vault
 from tests.fix.postgres import FreshDatabase
 from tests.ops.damage import fill
 from tests.servers import PgBouncer
@@ -153,6 +154,9 @@ def test_an_unknown_file_system_is_let_pass() -> None:
 @pytest.mark.parametrize(
     ("check", "state", "said"),
     [
+        (checks.one_epoch(2, 2, is_rotating=False), "warn", "all keys to epoch 2 was interrupted"),
+        (checks.one_epoch(2, 1, is_rotating=True), "warn", "was interrupted"),
+        (checks.nobody_half_forgotten(3), "warn", "forgetting 3 subjects has begun"),
         (checks.sqlite_version("3.40.1"), "fail", "can corrupt WAL databases"),
         (checks.journal_mode("delete"), "fail", "readers wait for writers"),
         (checks.wal_size(1 << 30), "warn", "has grown to 1,073,741,824 bytes"),
@@ -170,6 +174,50 @@ def test_an_unknown_file_system_is_let_pass() -> None:
 def test_the_rules(check: Check, state: str, said: str) -> None:
     assert check.state == state
     assert said in check.sentence
+
+
+# -- the vault
+
+
+def sealed(tmp_path: Path, vault: Vault) -> dict[str, Check]:
+    """Look at a sealed store in a folder of its own."""
+    (tmp_path / "data").mkdir(exist_ok=True)
+    with perdure.open(tmp_path / "data" / "store.db", vault=vault) as store:
+        return {check.name: check for check in doctor(store)}
+
+
+VAULT = ("master-key", "forgetting", "key-permissions", "keys-apart")
+
+
+def test_a_new_vault_is_well(tmp_path: Path, vault: Vault) -> None:
+    found = sealed(tmp_path, vault)
+    assert {found[name].state for name in VAULT} == {"ok"}
+    assert found["master-key"].sentence == "every key is wrapped by the master key of epoch 1"
+
+
+def test_a_key_store_that_others_may_read_is_a_warning(tmp_path: Path, vault: Vault) -> None:
+    sealed(tmp_path, vault)
+    (tmp_path / "keys.db").chmod(0o644)
+    found = sealed(tmp_path, vault)["key-permissions"]
+    assert (found.state, found.remedy) == ("warn", f"chmod go= {tmp_path}/keys.db")
+
+
+@pytest.mark.parametrize("name", ["store.db", "store/"])
+def test_a_key_store_beside_the_data_is_a_warning(tmp_path: Path, name: str) -> None:
+    beside = tmp_path / (name if name.endswith("/") else ".") / "keys.db"
+    beside.parent.mkdir(exist_ok=True)
+    vault = Vault(beside, master=KeyFile(tmp_path / "master.key"), create=True)
+    with perdure.open(f"{tmp_path}/{name}", vault=vault) as store:
+        found = {check.name: check for check in doctor(store)}["keys-apart"]
+    assert found.state == "warn"
+    assert found.sentence == f"the key store {beside.resolve()} lies in the folder of the data"
+
+
+def test_keys_in_a_server_have_no_files(tmp_path: Path, fresh_database: FreshDatabase) -> None:
+    vault = Vault(fresh_database(), master=KeyFile(tmp_path / "master.key"), create=True)
+    found = sealed(tmp_path, vault)
+    assert found["master-key"].state == "ok"
+    assert "keys-apart" not in found
 
 
 # -- PostgreSQL

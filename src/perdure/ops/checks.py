@@ -188,6 +188,45 @@ def leftovers(databases: Sequence[str]) -> Check:
     )  # fmt: skip
 
 
+# -- the vault
+
+
+def one_epoch(epoch: int, epochs: int, *, is_rotating: bool) -> Check:
+    """Expect that every key is wrapped by the newest master key."""
+    if not is_rotating and epochs <= 1:
+        return ok("master-key", f"every key is wrapped by the master key of epoch {epoch}")
+    return Check(
+        "master-key", "warn", f"the move of all keys to epoch {epoch} was interrupted",
+        "run 'perdure vault rotate' (or rewrap) again: it goes on",
+    )  # fmt: skip
+
+
+def nobody_half_forgotten(count: int) -> Check:
+    """Expect that forgetting was finished."""
+    if not count:
+        return ok("forgetting", "nobody is half forgotten")
+    return Check(
+        "forgetting", "warn", f"forgetting {count} subjects has begun and is not finished",
+        "run 'perdure forget' without a name: it goes on",
+    )  # fmt: skip
+
+
+def key_permissions(open_to_others: Sequence[Path]) -> Check:
+    """Expect a key store that the owner alone may read."""
+    found = permissions(open_to_others)
+    return Check("key-permissions", found.state, found.sentence, found.remedy)
+
+
+def keys_apart(keys: Path, places: Collection[Path]) -> Check:
+    """Expect that a copy of the data's folder does not take the keys along."""
+    if not any(keys.is_relative_to(place) for place in places):
+        return ok("keys-apart", "the key store lies apart from the data")
+    return Check(
+        "keys-apart", "warn", f"the key store {keys} lies in the folder of the data",
+        "move it to another place: a copy of the folder would hold both",
+    )  # fmt: skip
+
+
 # -- PostgreSQL
 
 

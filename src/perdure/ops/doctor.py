@@ -47,7 +47,7 @@ def doctor(store: Store) -> list[Check]:
         measures: list[Measure] = [lambda: _server(engine), lambda: _rights(engine)]
     else:
         measures = [lambda: _library(engine), lambda: _files(engine)]
-    measures += [lambda: _schema(engine)]
+    measures += [lambda: _schema(engine), lambda: _vault(store)]
     return [check for measure in measures for check in _run(measure)]
 
 
@@ -147,6 +147,33 @@ def _schema(engine: Engine) -> Iterator[Check]:
         interrupted += [name] if leftover else []
     yield checks.pending(list(dict.fromkeys(labels)))
     yield checks.leftovers(interrupted)
+
+
+# -- the vault
+
+
+def _vault(store: Store) -> Iterator[Check]:
+    if store.keys is None:
+        return
+    from perdure.vault import Keyring
+    from perdure.vault.status import status
+
+    assert isinstance(store.keys, Keyring)
+    found = status(store.keys)
+    yield checks.one_epoch(found.epoch, len(found.keys_by_epoch), is_rotating=found.is_rotating)
+    yield checks.nobody_half_forgotten(found.forgetting)
+    if store.keys.engine.dialect == "sqlite":
+        keys = [path for path in _paths(store.keys.engine) if path.exists()]
+        yield checks.key_permissions([path for path in keys if path.stat().st_mode & OTHERS])
+        yield checks.keys_apart(keys[0].resolve(), [path.resolve() for path in _places(store)])
+
+
+def _places(store: Store) -> Iterator[Path]:
+    """Give the folders that hold the data."""
+    if isinstance(store.engine, FolderEngine):
+        yield store.engine.root
+    elif store.engine.dialect == "sqlite":
+        yield from {path.absolute().parent for path in _paths(store.engine)}
 
 
 # -- PostgreSQL
