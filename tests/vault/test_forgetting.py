@@ -248,11 +248,15 @@ def test_what_no_domain_names_goes_too(store: perdure.Store, target: str) -> Non
             "create table perdure_rebuild (slice integer not null, subject text not null,"
             " stream text not null, version integer not null, primary key (slice, subject, stream))"
         )
+        execute("create table keyless (slice integer, subject text, said text)")
         if target.startswith("postgres"):
             execute("alter table perdure_rebuild owner to perdure_owner")
+            execute("alter table keyless owner to perdure_owner")
         execute(f"insert into perdure_rebuild values ({slice}, 'ada', 'soul-self', 1)")
+        execute(f"insert into keyless values ({slice}, 'ada', 'x'), ({slice}, 'eve', 'y')")
     rows = store.forget("ada").rows
     assert rows["bot_soul"] == 1
+    assert rows["keyless"] == 1
     assert rows["perdure_rebuild"] == 1
 
 

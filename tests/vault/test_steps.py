@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 
 from perdure.engines.sqlite import SqliteEngine
-from perdure.errors import Conflict, Forgotten, NotFound, Unavailable
+from perdure.errors import Conflict, Forgotten, NotFound
 from perdure.kernel.engine import Session
 from perdure.vault import Keyring, keystore
 from perdure.vault.status import status
@@ -122,29 +121,6 @@ def test_an_engine_without_a_second_file_has_nothing_to_settle(ring: Keyring) ->
         wal = ring.engine.path
         assert wal is not None
         assert wal.with_name(f"{wal.name}-wal").stat().st_size == 0
-
-
-class Busy:
-    """An engine that is checkpointed by somebody else, some times or always."""
-
-    def __init__(self, times: int) -> None:
-        self.left = times
-
-    def checkpoint(self) -> tuple[int, int]:
-        if self.left:
-            self.left -= 1
-            raise Unavailable("another process holds the file")
-        return (0, 0)
-
-
-def test_a_checkpoint_in_the_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keystore, "SETTLE_SECONDS_MAX", 0.2)
-    once: Any = Busy(1)
-    keystore.settle(once)
-    assert once.left == 0
-    always: Any = Busy(10**9)
-    with pytest.raises(Unavailable):
-        keystore.settle(always)
 
 
 def test_the_status_counts_and_tells_no_key(place: Place, ring: Keyring) -> None:

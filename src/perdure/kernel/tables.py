@@ -118,10 +118,14 @@ class Holding:
     key: tuple[str, ...]
 
     def ask(self, query: Query) -> Query:
-        """Fill a statement that serves every table."""
+        """Fill a statement that serves every table; one without a key has its rows' places."""
+        own = filled(query, {"table": quoted(self.name), "owner": self.owner})
         key = ", ".join(map(quoted, self.key))
-        own = filled(query, {"table": quoted(self.name), "owner": self.owner, "key": key})
-        return Query(query.name, own.sqlite, own.postgres, self.role)
+        sqlite, postgres = (
+            text.replace("{key}", key or place)
+            for text, place in ((own.sqlite, "rowid"), (own.postgres, "ctid"))
+        )
+        return Query(query.name, sqlite, postgres, self.role)
 
 
 def holdings(session: Session) -> list[Holding]:

@@ -249,7 +249,7 @@ class Keyring(Secret):
     def finish_forgetting(self, handle: str) -> None:
         """Leave nothing but the token by which the subject is refused. Its keys must be gone."""
         self._change(statements.bury, {"handle": handle})
-        keystore.settle(self.engine)
+        keystore.settle(self.engine, is_deep=True)
 
     def readmit(self, subject: str) -> None:
         """Let somebody come back who was forgotten: as nobody we know, with a new handle."""

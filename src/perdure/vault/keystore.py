@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Protocol, runtime_checkable
 
 from perdure.errors import Invalid, LockedOut, Unavailable
 from perdure.kernel import migrations, queries
@@ -23,7 +21,7 @@ statements = queries.load(__file__, role="login")
 PACKAGE = ("vault", Path(__file__).parent)
 ACTIVE, FORGETTING, FORGOTTEN = "active", "forgetting", "forgotten"
 PAGE_ROWS = 1_000
-SETTLE_SECONDS_MAX = 10.0
+ERASED = ("perdure_vault_keys", "perdure_vault_subjects")  # the tables that rows go from
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +106,12 @@ def prepare(engine: Engine, *, now: int) -> bytes:
     return bytes(vault)
 
 
-def settle(engine: Engine) -> None:
-    """Leave nothing of what was destroyed in a file beside the database."""
-    if not isinstance(engine, _Checkpointed):
-        return
-    until = monotonic() + SETTLE_SECONDS_MAX
-    while True:
-        try:
-            engine.checkpoint()
-        except Unavailable:  # another checkpoint is running: SQLite does not wait for that
-            if monotonic() > until:
-                raise
-            sleep(SETTLE_SECONDS_MAX / 1_000)
-        else:
-            return
+def settle(engine: Engine, *, is_deep: bool = False) -> None:
+    """Leave nothing of what was destroyed in a file beside the database.
+
+    A deep one writes the file anew: a page that was split before keeps older copies of its rows.
+    """
+    engine.clean("", ERASED if is_deep else ())
 
 
 def epochs(session: Session) -> tuple[EpochRow, ...]:
@@ -154,13 +144,6 @@ def _found(session: Session, rows: Rows) -> Found | None:
         if number is not None
     )
     return Found(handle or "", state, keys, epochs(session))
-
-
-@runtime_checkable
-class _Checkpointed(Protocol):
-    """An engine whose newest writes stand in a second file until they are moved."""
-
-    def checkpoint(self) -> tuple[int, int]: ...
 
 
 def _has(session: Session, table: str) -> bool:

@@ -77,7 +77,7 @@ def _move(keyring: Keyring, to: Master | None, progress: Progress) -> Moved:
                 raise
         else:
             break
-    keystore.settle(keyring.engine)
+    keystore.settle(keyring.engine, is_deep=True)
     return Moved(row.epoch, moved, keyring.engine.write(LOCK, partial(_finish, keyring, row)))
 
 
