@@ -5,6 +5,9 @@ import threading
 import pytest
 
 import perdure
+from perdure.domains.souls.events import SoulPublished
+from perdure.domains.souls.model import STREAM
+from perdure.kernel.events import registry
 from perdure.kernel.transaction import slice_of
 from perdure.ops import places
 from perdure.ops.report import Report, Witness
@@ -190,6 +193,20 @@ def test_a_replay_of_a_tampered_log_is_left_out_with_a_note(filled: str) -> None
     report = look(filled, deep=True)
     assert [kind for kind, _ in told(report)] == ["header_changed"]
     assert "'ada' can not be replayed: the header of event 3" in report.notes[0]
+
+
+def test_a_log_that_contradicts_itself_is_told(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its chain fits: who can compute hashes has added a second version 1."""
+    again = SoulPublished(1, "Not Ada.", "", "", None, 3)
+    with perdure.open(filled, subject="default_user") as store, monkeypatch.context() as hidden:
+        hidden.delitem(registry.projections, SoulPublished)
+        store.subject(SUBJECT).transact(lambda tx: tx.append(STREAM, again))
+    assert told(look(filled)) == []
+    ((kind, sentence),) = told(look(filled, deep=True))
+    assert kind == "does_not_replay"
+    assert sentence.startswith("the log of subject 'ada' contradicts itself")
 
 
 def test_it_goes_on_behind_the_last_lane(filled: str) -> None:

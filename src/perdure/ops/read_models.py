@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from perdure.errors import Conflict
 from perdure.kernel import log, sealed
 from perdure.kernel.engine import Engine, Params, Rows, Session
 from perdure.kernel.queries import Query
@@ -149,6 +150,14 @@ class SubjectRows:
         """Replay the subject and hold its rows against the result."""
         try:
             found = replay.run(partial(differences, replay)) or []
+        except Conflict as error:
+            if error.__cause__ is None:  # another rebuild is at work; else the database objects
+                raise
+            sentence = f"the log of subject {self.subject!r} contradicts itself: its replay breaks"
+            self.ledger.tell(
+                "does_not_replay", f"{sentence} a rule of the schema", f"subject {self.subject!r}"
+            )
+            return {}
         except REFUSALS as error:
             self.ledger.notes[f"{self.subject!r} can not be replayed: {error.message}"] = None
             return {}
