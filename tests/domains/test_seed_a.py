@@ -284,8 +284,8 @@ def test_14_rolling_back_drops_the_table_and_up_makes_it_again(store: perdure.St
     store.drift.observe(SENTENCE)
     own = [package for package in PACKAGES if package[0] == "drift"]
     steps = migrations.discover(own, store.engine.dialect)
-    undone = store.engine.administer(lambda session: migrations.down(session, steps, steps=1))
-    assert [step.label for step in undone] == ["drift 0001 drift"]
+    undone = store.engine.administer(lambda session: migrations.down(session, steps, steps=2))
+    assert [step.label for step in undone] == ["drift 0002 drift", "drift 0001 drift"]
     with pytest.raises(perdure.PerdureError):
         store.drift.current()
     store.engine.administer(lambda session: migrations.up(session, steps, now=0))
