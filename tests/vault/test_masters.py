@@ -202,7 +202,7 @@ def test_a_variable_holds_several_epochs(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_passphrase_is_the_same_however_it_is_composed() -> None:
     composed, decomposed = Passphrase("Gr\u00f6\u00dfe"), Passphrase("Gro\u0308\u00dfe")
     key, parameters = composed.begin(VAULT, 1)
-    assert '"memory_kib": 65536, "iterations": 3, "lanes": 4' in parameters
+    assert '"memory_kib":65536,"iterations":3,"lanes":4' in parameters
     assert decomposed.key(VAULT, 1, parameters) == key
     assert composed.begin(VAULT, 1)[0] != key
 

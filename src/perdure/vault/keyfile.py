@@ -12,7 +12,6 @@ from base64 import b64decode, b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from perdure.errors import Conflict, Forbidden, LockedOut, Unavailable
 
@@ -29,7 +28,9 @@ class KeyFile:
 
     path: str | Path
 
-    source: ClassVar[str] = "key file"
+    @property
+    def source(self) -> str:
+        return "key file"
 
     @property
     def wrong(self) -> str:

@@ -6,15 +6,15 @@ Each knows epochs: ``begin`` gives the key of a first epoch, ``renew`` that of a
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Literal, Protocol
 
+import msgspec
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from perdure.errors import Invalid, LockedOut, PerdureError, Tampered, Unavailable
@@ -61,7 +61,9 @@ class Environment:
 
     name: str
 
-    source: ClassVar[str] = "environment"
+    @property
+    def source(self) -> str:
+        return "environment"
 
     @property
     def wrong(self) -> str:
@@ -116,48 +118,67 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class _Argon2id:
+    """How a passphrase becomes a key, as the key store remembers it."""
+
+    kdf: Literal["argon2id"]
+    memory_kib: int
+    iterations: int
+    lanes: int
+    salt: str
+
+    @property
+    def is_sane(self) -> bool:
+        """Say whether these numbers are possible, and no attack on the memory of who opens it."""
+        return (
+            8 * self.lanes <= self.memory_kib <= MEMORY_KIB_MAX
+            and 1 <= self.iterations <= ITERATIONS_MAX
+            and 1 <= self.lanes <= LANES_MAX
+        )
+
+
+def _no_parameters(epoch: int) -> Tampered:
+    return Tampered(
+        f"the parameters of epoch {epoch} in the key store are none of argon2id",
+        value=epoch,
+        remedy="restore a copy of the key store",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Passphrase:
     """A master key derived by argon2id from a text, or from what a function returns."""
 
     phrase: str | Callable[[], str] = field(repr=False)
 
-    source: ClassVar[str] = "passphrase"
-    wrong: ClassVar[str] = "the passphrase is another one"
+    @property
+    def source(self) -> str:
+        return "passphrase"
+
+    @property
+    def wrong(self) -> str:
+        return "the passphrase is another one"
 
     def key(self, _vault: bytes, epoch: int, parameters: str) -> bytes:
         try:
-            how = json.loads(parameters)
-            salt = bytes.fromhex(how["salt"])
-            memory, iterations, lanes = (int(how[k]) for k in ("memory_kib", "iterations", "lanes"))
-            is_sane = how["kdf"] == "argon2id" and (
-                8 * lanes <= memory <= MEMORY_KIB_MAX
-                and 1 <= iterations <= ITERATIONS_MAX
-                and 1 <= lanes <= LANES_MAX
-                and len(salt) >= SALT_BYTES
-            )
-        except (ValueError, TypeError, KeyError):
-            is_sane = False
-        if not is_sane:
-            raise Tampered(
-                f"the parameters of epoch {epoch} in the key store are none of argon2id",
-                value=epoch,
-                remedy="restore a copy of the key store",
-            )
+            how = msgspec.json.decode(parameters, type=_Argon2id)
+            salt = bytes.fromhex(how.salt)
+        except (msgspec.MsgspecError, ValueError):
+            raise _no_parameters(epoch) from None
+        if not how.is_sane or len(salt) < SALT_BYTES:
+            raise _no_parameters(epoch)
         kdf = Argon2id(
-            salt=salt, length=KEY_BYTES, iterations=iterations, lanes=lanes, memory_cost=memory
+            salt=salt,
+            length=KEY_BYTES,
+            iterations=how.iterations,
+            lanes=how.lanes,
+            memory_cost=how.memory_kib,
         )
         return kdf.derive(self._text().encode())
 
     def begin(self, vault: bytes, epoch: int) -> tuple[bytes, str]:
-        parameters = json.dumps(
-            {
-                "kdf": "argon2id",
-                "memory_kib": MEMORY_KIB,
-                "iterations": ITERATIONS,
-                "lanes": LANES,
-                "salt": os.urandom(SALT_BYTES).hex(),
-            }
-        )
+        how = _Argon2id("argon2id", MEMORY_KIB, ITERATIONS, LANES, os.urandom(SALT_BYTES).hex())
+        parameters = msgspec.json.encode(how).decode()
         return self.key(vault, epoch, parameters), parameters
 
     def renew(self, _vault: bytes, _epoch: int) -> tuple[bytes, str]:
@@ -183,8 +204,13 @@ class Wrapped:
     wrap: Callable[[bytes], bytes] = field(repr=False)
     unwrap: Callable[[bytes], bytes] = field(repr=False)
 
-    source: ClassVar[str] = "key service"
-    wrong: ClassVar[str] = "the key service gave another key"
+    @property
+    def source(self) -> str:
+        return "key service"
+
+    @property
+    def wrong(self) -> str:
+        return "the key service gave another key"
 
     def key(self, _vault: bytes, _epoch: int, parameters: str) -> bytes:
         return _asked(self.unwrap, b64decode(parameters), LockedOut)
