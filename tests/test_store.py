@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import perdure
-from perdure.store import DEFAULT_SUBJECT, AsyncStore
+from perdure.store import DEFAULT_SUBJECT, AsyncStore, open_vault
 from perdure.testing import SettableClock
 from perdure.testing.conformance.samples import note, notes
+from perdure.vault import KeyFile, Vault
 from tests.fix.postgres import FreshDatabase
 
 
@@ -99,3 +100,11 @@ def test_an_operation_has_a_name_a_doc_and_a_signature() -> None:
         assert store.souls.publish.__name__ == "publish"
         assert store.souls.publish.__doc__ == operations.publish.__doc__
         assert store.transact(lambda tx: Souls.publish(tx, core_identity="x")).version == 1
+
+
+def test_a_key_store_is_no_store(tmp_path: Path) -> None:
+    vault = Vault(tmp_path / "keys.db", master=KeyFile(tmp_path / "master.key"), create=True)
+    open_vault(vault).close()
+    with pytest.raises(perdure.Invalid, match="this database is a key store"):
+        perdure.open(tmp_path / "keys.db")
+    open_vault(vault).close()  # and still is one

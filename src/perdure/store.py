@@ -23,7 +23,7 @@ from perdure.kernel.forgets import AsyncForgets, Forgets
 from perdure.kernel.operations import Async, Sync
 from perdure.kernel.sealing import Keys
 from perdure.kernel.units import Context
-from perdure.kernel.vaults import claim
+from perdure.kernel.vaults import claim, refuse_keys
 from perdure.portable.moves import AsyncMoves, Moves
 from perdure.running import AsyncRunner, SyncRunner, note, noted, write, write_async
 
@@ -280,6 +280,7 @@ def _opened(target: str | Path, how: _How) -> tuple[Engine, Context]:
         vault = None if keys is None else keys.id
 
         def unit(session: Session) -> None:
+            refuse_keys(session)
             if steps:
                 migrations.up(session, steps, now=now)
             claim(session, vault, now=now)

@@ -253,7 +253,7 @@ def test_a_database_belongs_to_one_vault(target: str) -> None:
 def test_a_clear_database_takes_no_vault(target: str) -> None:
     with perdure.open(target, subject="ada") as store:
         store.transact(note("clear"))
-        with pytest.raises(Invalid, match="the store already holds clear data: export its subject"):
+        with pytest.raises(Invalid, match="the store holds data that is not marked as sealed"):
             store.engine.administer(lambda session: claim(session, "v1", now=1))
         store.engine.administer(lambda session: claim(session, None, now=1))
 

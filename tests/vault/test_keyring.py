@@ -369,3 +369,29 @@ def test_a_forgotten_subject_is_refused_in_the_cache_too(ring: Keyring) -> None:
     ring.begin_forgetting("ada")
     with pytest.raises(Forgotten):
         ring.owner("ada", create=False)
+
+
+
+def test_a_name_that_leads_to_somebody_elses_keys_is_refused(place: Place) -> None:
+    """Whoever may write to the key store must not be able to hand out another person's keys."""
+    with place.ring(create=True) as ring:
+        ada, bob = (ring.owner(name, create=True).subject for name in ("ada", "bob"))
+        spare = "zeroblob(32)" if "://" not in place.target else "decode(repeat('00', 32), 'hex')"
+        change(ring, SWAP.format(ada=ada, bob=bob, spare=spare))
+    with place.ring() as again:
+        with pytest.raises(Tampered, match="gives the keys of somebody else for this name"):
+            again.owner("ada", create=True)
+        with pytest.raises(Tampered):
+            again.begin_forgetting("bob")
+        assert again.owner_of(ada) is not None
+
+
+SWAP = """
+create table held as select handle, token from perdure_vault_subjects;
+update perdure_vault_subjects set token = {spare} where handle = '{ada}';
+update perdure_vault_subjects
+  set token = (select token from held where handle = '{ada}') where handle = '{bob}';
+update perdure_vault_subjects
+  set token = (select token from held where handle = '{bob}') where handle = '{ada}';
+drop table held;
+"""

@@ -44,6 +44,10 @@ select count(*) from pg_inherits where inhparent = to_regclass('perdure_events')
 create table if not exists {table}_p{remainder} partition of {table}
 for values with (modulus {modulus}, remainder {remainder});
 
+-- name: has_keys
+-- Differs because: the catalogue has another name.
+select to_regclass('perdure_vault') is not null;
+
 -- name: has_vaults
 -- Differs because: the catalogue has another name.
 select to_regclass('perdure_vaults') is not null;

@@ -46,6 +46,9 @@ select stream, version from perdure_streams
 where slice = :slice and subject = :subject
 order by stream;
 
+-- name: has_keys
+select count(*) > 0 from sqlite_schema where name = 'perdure_vault';
+
 -- name: has_vaults
 select count(*) > 0 from sqlite_schema where name = 'perdure_vaults';
 

@@ -11,6 +11,15 @@ from .engine import Session
 from .log import statements
 
 
+def refuse_keys(session: Session) -> None:
+    """Refuse a database that is a key store: keys never live with the data."""
+    ((is_key_store,),) = session.rows(statements.has_keys, {})
+    if is_key_store:
+        raise Invalid(
+            "this database is a key store", remedy="give the store a file or a database of its own"
+        )
+
+
 def claim(session: Session, vault: str | None, *, now: int) -> None:
     """Refuse the wrong vault, and none where one is needed; an empty database becomes its own."""
     ((has_table,),) = session.rows(statements.has_vaults, {})
@@ -34,7 +43,8 @@ def claim(session: Session, vault: str | None, *, now: int) -> None:
     ((is_used,),) = session.rows(statements.is_used, {})
     if is_used:
         raise Invalid(
-            "the store already holds clear data",
-            remedy="export its subjects and import them into a new store that has the vault",
+            "the store holds data that is not marked as sealed by this vault",
+            remedy="if it is clear, export its subjects and import them into a new store that has"
+            " the vault; if it was sealed, its mark was removed: restore a copy",
         )
     session.rows(statements.save_vault, {"vault": vault, "since": now})

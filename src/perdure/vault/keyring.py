@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from perdure.errors import Conflict, Forgotten, LockedOut, NotFound, PerdureError
+from perdure.errors import Conflict, Forgotten, LockedOut, NotFound, PerdureError, Tampered
 from perdure.kernel import Clock
 from perdure.kernel.clock import microseconds
 from perdure.kernel.engine import Engine, Params, Rows, Session
@@ -143,7 +144,7 @@ class Keyring(Secret):
         if owner is None or not rows:
             raise NotFound("no subject has this handle", value=handle, remedy="see subjects()")
         assert owner.seal is not None
-        return owner.seal.open(bytes(rows[0][0]), "subject", handle, "name").decode()
+        return owner.seal.open(bytes(rows[0][0]), *_in_store(handle)).decode()
 
     def subjects(self) -> Iterator[str]:
         """Give every handle in use, page by page."""
@@ -203,6 +204,8 @@ class Keyring(Secret):
     def begin_forgetting(self, subject: str) -> str:
         """Refuse the subject from now on, and give its handle; a second time, give it again."""
         token = envelope.token(self._token_key, subject)
+        with suppress(Forgotten, LockedOut):  # keys that are there say whether the name is theirs
+            self.owner(subject, create=False)
 
         def unit(session: Session) -> Found:
             found = keystore.by_token(session, token)
@@ -279,7 +282,7 @@ class Keyring(Secret):
         if found is None:  # else another process was faster
             handle, first = os.urandom(ID_BYTES).hex(), self._fresh(1)
             seal = SubjectSeal(self, self.vault, handle, [first])
-            name = seal.seal(subject.encode(), "subject", handle, "name")
+            name = seal.seal(subject.encode(), *_in_store(handle))
             session.rows(
                 statements.add_subject,
                 {"token": token, "handle": handle, "name": name, "now": self.now()},
@@ -317,7 +320,14 @@ class Keyring(Secret):
             keys = self._usable(found.handle, found)
         except LockedOut:  # perhaps its epoch was destroyed since, behind a rotation: look again
             keys = self.generations(found.handle)
-        owner = Owner(found.handle, SubjectSeal(self, self.vault, found.handle, keys))
+        seal = SubjectSeal(self, self.vault, found.handle, keys)
+        if name is not None and seal.open(found.name, *_in_store(found.handle)).decode() != name:
+            raise Tampered(
+                "the key store gives the keys of somebody else for this name",
+                value=found.handle,
+                remedy="restore a copy of the key store",
+            )
+        owner = Owner(found.handle, seal)
         self._cache.keep(owner, name, stamp=stamp)
         return owner
 
@@ -364,6 +374,11 @@ class Keyring(Secret):
 
     def _change(self, query: Query, params: Params) -> Rows:
         return self.engine.write("", lambda session: session.rows(query, params))
+
+
+def _in_store(handle: str) -> tuple[str, str, str]:
+    """Name the place a subject's name is sealed for."""
+    return "subject", handle, "name"
 
 
 def _gone(handle: str) -> PerdureError:

@@ -55,6 +55,7 @@ class Found:
 
     handle: str
     state: str
+    name: bytes  # sealed
     keys: tuple[KeyRow, ...]
     epochs: tuple[EpochRow, ...]
 
@@ -137,13 +138,13 @@ def by_handle(session: Session, handle: str) -> Found | None:
 def _found(session: Session, rows: Rows) -> Found | None:
     if not rows:
         return None
-    handle, state = rows[0][:2]
+    handle, state, name = rows[0][:3]
     keys = tuple(
         KeyRow(handle, number, bytes(generation), epoch, bytes(wrapped), bytes(commits), at)
-        for _, _, number, generation, epoch, wrapped, commits, at in rows
+        for _, _, _, number, generation, epoch, wrapped, commits, at in rows
         if number is not None
     )
-    return Found(handle or "", state, keys, epochs(session))
+    return Found(handle or "", state, bytes(name or b""), keys, epochs(session))
 
 
 def _has(session: Session, table: str) -> bool:

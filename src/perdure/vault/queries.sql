@@ -32,14 +32,16 @@ insert into perdure_vault_subjects (token, handle, name, state, created_at)
 values (:token, :handle, :name, 'active', :now);
 
 -- name: keys_of_token
-select s.handle, s.state, k.number, k.generation, k.epoch, k.wrapped, k.commitment, k.created_at
+select s.handle, s.state, s.name, k.number, k.generation, k.epoch, k.wrapped, k.commitment,
+  k.created_at
 from perdure_vault_subjects s
 left join perdure_vault_keys k on k.handle = s.handle
 where s.token = :token
 order by k.number;
 
 -- name: keys_of_handle
-select s.handle, s.state, k.number, k.generation, k.epoch, k.wrapped, k.commitment, k.created_at
+select s.handle, s.state, s.name, k.number, k.generation, k.epoch, k.wrapped, k.commitment,
+  k.created_at
 from perdure_vault_subjects s
 left join perdure_vault_keys k on k.handle = s.handle
 where s.handle = :handle
