@@ -371,7 +371,6 @@ def test_a_forgotten_subject_is_refused_in_the_cache_too(ring: Keyring) -> None:
         ring.owner("ada", create=False)
 
 
-
 def test_a_name_that_leads_to_somebody_elses_keys_is_refused(place: Place) -> None:
     """Whoever may write to the key store must not be able to hand out another person's keys."""
     with place.ring(create=True) as ring:

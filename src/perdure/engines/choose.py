@@ -28,7 +28,7 @@ def engine_for(
     target: str,
     *,
     durability: str,
-    prepare: Prepare | None,
+    prepare: Prepare,
     at_rest: KeySource | None = None,
 ) -> Engine:
     """Open the engine for ``memory:``, a postgresql:// URL, a folder (ends in /, or exists) or a
@@ -75,13 +75,12 @@ def engine_for_keys(target: str) -> Engine:
     return _sqlite(Path(target).absolute(), "full", None)
 
 
-def _prepared(engine: Engine, prepare: Prepare | None) -> Engine:
-    if prepare is not None:
-        try:
-            prepare(engine)
-        except BaseException:
-            engine.close()
-            raise
+def _prepared(engine: Engine, prepare: Prepare) -> Engine:
+    try:
+        prepare(engine)
+    except BaseException:
+        engine.close()
+        raise
     return engine
 
 

@@ -90,16 +90,14 @@ def _columns(session: Session, name: str) -> tuple[tuple[str, ...], tuple[str, .
 
 def _model(domain: str, columns: frozenset[str]) -> type[Any] | None:
     """Find the dataclass whose fields are these columns."""
-    for kind in _dataclasses(domain):
+    kinds = (replay.Snapshot,) if domain == "kernel" else _dataclasses(domain)
+    for kind in kinds:
         if {field.name for field in fields(kind)} == columns:
             return kind
     return None
 
 
 def _dataclasses(domain: str) -> Iterator[type[Any]]:
-    if domain == "kernel":
-        yield replay.Snapshot
-        return
     package = f"perdure.domains.{domain}"
     for name in sorted(sys.modules):
         if f"{name}.".startswith(f"{package}."):
