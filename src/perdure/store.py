@@ -107,7 +107,7 @@ class Store(Subject, Forgets, Moves):
 
     tables = TABLES
     expires = EXPIRES
-    note = staticmethod(note)
+    _note = staticmethod(note)
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)
@@ -154,7 +154,7 @@ class AsyncStore(AsyncSubject, AsyncForgets, AsyncMoves):
 
     tables = TABLES
     expires = EXPIRES
-    note = staticmethod(note)
+    _note = staticmethod(note)
 
     def __init__(self, engine: Engine, context: Context) -> None:
         super().__init__(engine, context)

@@ -26,7 +26,7 @@ class Moves:
     """How subjects leave a store and come into it."""
 
     tables: Mapping[str, Sequence[str]]  # of every domain; the store says which there are
-    note: Callable[[Transaction, str], None]  # keeps that somebody looks
+    _note: Callable[[Transaction, str], None]  # keeps that somebody looks
 
     def __init__(self, engine: Engine, context: Context) -> None:
         self._engine, self._context = engine, context
@@ -40,7 +40,7 @@ class Moves:
         from .exporting import Export
 
         context = replace(self._context, subject=_subject(subject))
-        return Export(self._engine, context, self.tables, key, progress).run(target, self.note)
+        return Export(self._engine, context, self.tables, key, progress).run(target, self._note)
 
     def import_subject(
         self,
@@ -63,7 +63,7 @@ class AsyncMoves:
     """The same for coroutines: same names, awaited; ``progress`` is called in another thread."""
 
     tables: Mapping[str, Sequence[str]]
-    note: Callable[[Transaction, str], None]
+    _note: Callable[[Transaction, str], None]
     _engine: Engine
     _context: Context
 
@@ -96,7 +96,7 @@ class AsyncMoves:
         import asyncio
 
         own = Moves(self._engine, self._context)
-        own.tables, own.note = self.tables, self.note
+        own.tables, own._note = self.tables, self._note  # noqa: SLF001  (a twin of its own)
         return await asyncio.to_thread(verb, own, *args, **kwargs)
 
 
