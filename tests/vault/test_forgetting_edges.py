@@ -47,8 +47,11 @@ def test_a_damaged_file_of_its_own_is_told(tmp_path: Path) -> None:
         store.subject("ada").souls.publish(core_identity="Ada.")
     (file,) = (tmp_path / "store" / "agents").glob("*/memory.sqlite")
     file.write_bytes(b"no database" * 1_000)
-    with perdure.open(f"{tmp_path}/store/") as store, pytest.raises(Tampered):
-        store.forget("ada")
+    with perdure.open(f"{tmp_path}/store/") as store:
+        with pytest.raises(Tampered):
+            store.forget("ada")
+        with pytest.raises(Tampered), store.engine.home("ada"):
+            pass
 
 
 def test_a_file_that_vanishes_while_it_is_opened_is_another_processs_work(
@@ -71,6 +74,16 @@ def test_a_file_that_vanishes_while_it_is_opened_is_another_processs_work(
 
 def test_a_folder_that_is_gone_needs_no_shredding(tmp_path: Path) -> None:
     shredding.shred_all(tmp_path / "nowhere")
+
+
+def test_a_folder_that_can_not_go_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr(Path, "rmdir", refuse)
+    (tmp_path / "hers").mkdir()
+    with pytest.raises(Unavailable, match="can not be removed"):
+        shredding.shred_all(tmp_path / "hers")
 
 
 def test_coroutines_retain(tmp_path: Path) -> None:
