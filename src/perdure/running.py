@@ -38,11 +38,12 @@ async def write_async(
     kwargs: dict[str, Any] | None = None,
 ) -> Any:
     """Do the same for a coroutine; keys that have to be looked up are, in a thread."""
-    if not context.is_at_hand:
+    if context.is_at_hand:
+        owner = context.owner(writable=True)
+    else:
         import asyncio
 
-        await asyncio.to_thread(context.owner, writable=True)
-    owner = context.owner(writable=True)
+        owner = await asyncio.to_thread(context.owner, writable=True)
     unit = unit_of(context, owner, function, args, kwargs, writable=True)
     return await engine.write_async(owner.subject, unit, is_repeatable=context.key is not None)
 

@@ -259,13 +259,13 @@ def connect(
 class _How:
     """How a store is opened."""
 
-    subject: str | None
+    subject: str | None = field(repr=False)
     durability: str
     clock: Clock
     is_migrated: bool
     vault: Vault | None
     at_rest: KeySource | None = field(repr=False)
-    actor: str
+    actor: str = field(repr=False)
     audits_reads: bool
 
 

@@ -28,7 +28,7 @@ def sealed(ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     ring.destroy_keys(handle)
     ring.finish_forgetting(handle)
     ring.owner("half forgotten", create=True)
-    ring.save_progress(ring.begin_forgetting("half forgotten"), "half")
+    ring.begin_forgetting("half forgotten")
     return made
 
 
@@ -52,7 +52,7 @@ def test_a_copy_holds_everything_and_works(
         assert status(other) == status(ring)
         assert other.public_key == ring.public_key
         (half,) = other.forgetting()
-        assert other.progress(half) == "half"
+        assert half in other.forgetting()
         with pytest.raises(Forgotten):
             other.owner("forgotten", create=True)
         check(other, sealed)

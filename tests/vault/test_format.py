@@ -155,7 +155,7 @@ def test_the_second_implementation_opens_a_whole_key_store_and_what_it_sealed(
     assert (number, source, parameters, is_settled) == (int(epoch), "key file", "", 1)
     assert second.check(master) == check
     root = second.unwrap(master, root_wrapped, second.wrap_bound_to(vault, b"root", b"", number))
-    ((token, handle, name, state, _, _),) = tables["all_subjects"]
+    ((token, handle, name, state, _),) = tables["all_subjects"]
     assert second.token(root, "ada@example.com") == token
     assert (handle, state) == (ada.subject, "active")
     ((_, count, generation, under, wrapped, commitment, *_),) = tables["all_keys"]

@@ -257,7 +257,7 @@ def test_a_key_service_that_fails_is_told(
 ) -> None:
     with pytest.raises(kind, match=r"the key service failed \(OSError\)") as told:
         attempt(Wrapped(refuse, refuse))
-    assert isinstance(told.value.__cause__, OSError)
+    assert told.value.__cause__ is None  # its text may quote the key
     assert "old copies" in Wrapped(refuse, refuse).keep(VAULT, 1)
 
 

@@ -24,18 +24,14 @@ def test_forgetting_goes_step_by_step_and_each_may_be_repeated(place: Place) -> 
             with pytest.raises(Forgotten, match="the subject was forgotten"):
                 ring.owner("ada", create=create)
         assert ring.owner_of(ada.subject) is None
-        assert ring.progress(ada.subject) is None
-        ring.save_progress(ada.subject, '{"rows": 7}')
     with place.ring() as again:  # the next process goes on
         assert again.forgetting() == [ada.subject]
-        assert again.progress(ada.subject) == '{"rows": 7}'
         assert status(again).forgetting == 1
         for _ in range(2):
             again.destroy_keys(ada.subject)
         for _ in range(2):
             again.finish_forgetting(ada.subject)
         assert again.forgetting() == []
-        assert again.progress(ada.subject) is None
         assert status(again).forgotten == 1
         with pytest.raises(Forgotten):
             again.owner("ada", create=True)

@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 import msgspec
 
@@ -27,7 +27,7 @@ from .follow import lane
 from .log import statements
 from .progress import Progress, quiet
 from .queries import Query
-from .receipts import End, Receipt
+from .receipts import End, Receipt, handle_of
 from .sealing import Keys
 from .tables import Holding, holdings
 from .transaction import slice_of
@@ -203,13 +203,16 @@ def _erase(run: Run) -> None:
     known = place.registered()
     assert known is not None
     if known.receipt is not None:
-        return
+        if _is_ours(place, known.receipt):
+            return
+        params = {**place.key, "receipt": known.receipt}
+        run.write(place.engine, place.register, statements.drop_receipt, params)
     with place.engine.home(place.subject) as (name, database):
         draft = _blank(place, known.at)
         if database is not None:
             _erase_from(run, database, known.at)
             draft = database.read(place.subject, partial(_filled, place, draft, name))
-    params = {**place.key, "receipt": draft.to_json()}
+    params = {**place.key, "receipt": _signed(place, draft).to_json()}
     run.write(place.engine, place.register, statements.draft_receipt, params)
 
 
@@ -263,9 +266,7 @@ def _sign(run: Run) -> None:
         epoch=run.epoch,
         not_reached=tuple(run.not_reached),
     )
-    if keys is not None:
-        receipt = replace(receipt, signature=b64encode(keys.sign(receipt.signable())).decode())
-    params = {**place.key, "receipt": receipt.to_json()}
+    params = {**place.key, "receipt": _signed(place, receipt).to_json()}
     run.write(place.engine, place.register, statements.save_receipt, params)
 
 
@@ -360,9 +361,23 @@ def _lanes(place: Place, name: str, session: Session) -> dict[str, End]:
     }
 
 
-def handle_of(subject: str) -> str:
-    """Name a subject in a receipt where there is no vault: who knows the name can tell."""
-    return blake2b(subject.encode(), digest_size=16, person=b"perdure-handle").hexdigest()
+def _signed(place: Place, receipt: Receipt) -> Receipt:
+    """Sign a receipt, also an unfinished one: who writes to the data must not dictate it."""
+    if place.keys is None:
+        return receipt
+    signature = b64encode(place.keys.sign(receipt.signable())).decode()
+    return replace(receipt, signature=signature)
+
+
+def _is_ours(place: Place, text: str) -> bool:
+    """Say whether the vault has signed what stands with the tombstone, for this very subject."""
+    if place.keys is None:
+        return True
+    try:
+        receipt = Receipt.from_json(text)
+    except Invalid:
+        return False
+    return receipt.handle == place.subject and _signed(place, receipt) == receipt
 
 
 def _draft_of(tombstone: Tombstone) -> Receipt:

@@ -97,6 +97,11 @@ update perdure_tombstones set counts = :counts where slice = :slice and subject 
 update perdure_tombstones set receipt = :receipt
 where slice = :slice and subject = :subject and receipt is null;
 
+-- name: drop_receipt
+-- One that this vault has not signed: somebody planted it.
+update perdure_tombstones set receipt = null, done = false
+where slice = :slice and subject = :subject and receipt = :receipt;
+
 -- name: save_receipt
 update perdure_tombstones set receipt = :receipt, done = true
 where slice = :slice and subject = :subject and not done;

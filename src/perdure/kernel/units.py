@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -31,11 +31,11 @@ Function = Callable[..., Any]
 class Context:
     """For whom, by which clock, by whom and under which idempotency key units of work run."""
 
-    subject: str
+    subject: str = field(repr=False)  # a repr may end in a log
     clock: Clock
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     keys: Keys | None = None
-    actor: str = ""
+    actor: str = field(default="", repr=False)
     notes_reads: bool = False
 
     def owner(self, *, writable: bool) -> Owner:
@@ -121,9 +121,9 @@ def _once(
 class Outcome:
     """What a unit of work returned under an idempotency key, as JSON."""
 
-    key: str
+    key: str = field(repr=False)
     unit: str
-    result: str
+    result: str = field(repr=False)
     at: int
 
 

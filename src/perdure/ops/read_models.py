@@ -63,7 +63,15 @@ class SubjectRows:
         tombstone = self._ask(log.statements.tombstone)
         owner = owner_of(self.keys, self.subject)
         if tombstone:
-            self._forgotten(is_done=bool(tombstone[0][-1]))
+            is_done = bool(tombstone[0][-1])
+            self._forgotten(is_done=is_done)
+            if is_done and self.keys is not None and owner is not None:
+                self.ledger.tell(
+                    "forgotten_key_is_back",
+                    f"subject {self.subject!r} was forgotten, but the key store has its key: an"
+                    " older key store was put back; forget it once more, then rotate",
+                    f"subject {self.subject!r}",
+                )
         elif owner is None and self._count(statements.count_unerased):
             self._locked()
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -61,7 +61,7 @@ class Export:
     engine: Engine
     context: Context
     tables: Mapping[str, Sequence[str]]
-    key: Key | None
+    key: Key | None = field(repr=False)
     progress: Progress
 
     def run(self, target: str | Path | BinaryIO, note: Callable[..., None]) -> Exported:

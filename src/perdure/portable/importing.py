@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -69,7 +69,7 @@ class Import:
     engine: Engine
     context: Context
     tables: Mapping[str, Sequence[str]]
-    key: Key | None
+    key: Key | None = field(repr=False)
     progress: Progress
 
     def run(self, source: str | Path | BinaryIO) -> Imported:

@@ -77,7 +77,7 @@ def _copied(engine: Engine, now: int, source: Session) -> list[int]:
 
 
 EPOCH = ("epoch", "source", "parameters", "checked", "root", "is_settled", "now")
-SUBJECT = ("token", "handle", "name", "state", "progress", "now")
+SUBJECT = ("token", "handle", "name", "state", "now")
 KEY = (
     "handle", "number", "generation", "epoch", "wrapped", "commitment", "now", "messages", "bytes",
 )  # fmt: skip

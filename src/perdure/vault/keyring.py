@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from perdure.errors import Conflict, Forgotten, LockedOut, NotFound, PerdureError, Tampered
 from perdure.kernel import Clock
 from perdure.kernel.clock import microseconds
-from perdure.kernel.engine import Engine, Params, Rows, Session
+from perdure.kernel.engine import Engine, Params, Rows, Session, Unit
 from perdure.kernel.queries import Query
 from perdure.kernel.sealing import Owner
 
@@ -33,6 +34,7 @@ from .masters import Master
 from .seals import Allowance, Generation, SubjectSeal
 from .secret import Secret
 
+T = TypeVar("T")
 GENERATION_MESSAGES_MAX = 2**30
 GENERATION_BYTES_MAX = 2**36
 GENERATION_AGE_MAX = timedelta(days=365)
@@ -62,6 +64,7 @@ class Keyring(Secret):
         self._cache = Cache()
         self._lock = threading.Lock()
         self._allowances: dict[bytes, Allowance] = {}
+        self.standing = keystore.Standing(engine)
         self.vault = keystore.prepare(engine, now=self.now())
         self.epochs = Epochs(self.vault, masters)
         root = self.epochs.root(engine.read("", keystore.epochs))
@@ -114,9 +117,7 @@ class Keyring(Secret):
         if found is None:
             if not create:
                 return self._nobody
-            found = self.engine.write(
-                token.hex(), partial(self._admit, token, subject), is_repeatable=True
-            )
+            found = self._write(token.hex(), partial(self._admit, token, subject))
         if found.state != ACTIVE:
             raise _forgotten()
         return self._kept(found, subject, stamp)
@@ -161,7 +162,7 @@ class Keyring(Secret):
         A crash loses the rest of a block, so the count is never too low.
         """
         block = max(BLOCK_BYTES, size)
-        rows = self.engine.write(
+        rows = self._write(
             handle,
             lambda session: session.rows(
                 statements.use_key,
@@ -187,7 +188,7 @@ class Keyring(Secret):
             self._add_key(session, handle, self._fresh(number + 1), found.epochs[0])
             return keystore.by_handle(session, handle)
 
-        return self._usable(handle, self.engine.write(handle, unit, is_repeatable=True))
+        return self._usable(handle, self._write(handle, unit))
 
     def generations(self, handle: str) -> list[Generation]:
         """Look the generations up again: another process may have begun one."""
@@ -204,6 +205,8 @@ class Keyring(Secret):
     def begin_forgetting(self, subject: str) -> str:
         """Refuse the subject from now on, and give its handle; a second time, give it again."""
         token = envelope.token(self._token_key, subject)
+        if (known := self._cache.named(subject)) is not None:
+            self._cache.remove(known.subject)
         with suppress(Forgotten, LockedOut):  # keys that are there say whether the name is theirs
             self.owner(subject, create=False)
 
@@ -216,7 +219,7 @@ class Keyring(Secret):
             session.rows(statements.set_state, {"state": FORGETTING, "handle": found.handle})
             return found
 
-        found = self.engine.write(token.hex(), unit, is_repeatable=True)
+        found = self._write(token.hex(), unit)
         self._cache.remove(found.handle)
         for row in found.keys:  # seals in use ask at their next message, and are refused
             self._allowance(row.generation).withdraw()
@@ -226,15 +229,6 @@ class Keyring(Secret):
         """Give the handles whose forgetting has begun and has not been finished."""
         rows = self._rows(statements.handles_in_state, {"state": FORGETTING})
         return [handle for (handle,) in rows]
-
-    def save_progress(self, handle: str, progress: str) -> None:
-        """Keep how far forgetting has come."""
-        self._change(statements.save_progress, {"handle": handle, "progress": progress})
-
-    def progress(self, handle: str) -> str | None:
-        """Give what was kept last."""
-        rows = self._rows(statements.progress, {"handle": handle})
-        return rows[0][0] if rows else None
 
     def destroy_keys(self, handle: str) -> None:
         """Destroy every key of a subject whose forgetting has begun."""
@@ -373,7 +367,11 @@ class Keyring(Secret):
         return self.engine.read("", lambda session: session.rows(query, params))
 
     def _change(self, query: Query, params: Params) -> Rows:
-        return self.engine.write("", lambda session: session.rows(query, params))
+        return self._write("", lambda session: session.rows(query, params), is_repeatable=False)
+
+    def _write(self, subject: str, unit: Unit[T], *, is_repeatable: bool = True) -> T:
+        self.standing.check()
+        return self.engine.write(subject, unit, is_repeatable=is_repeatable)
 
 
 def _in_store(handle: str) -> tuple[str, str, str]:

@@ -107,6 +107,33 @@ def prepare(engine: Engine, *, now: int) -> bytes:
     return bytes(vault)
 
 
+class Standing:
+    """The file a key store was opened as. Once another one stands in its place, nothing may be
+    written: it would go to a file that nobody will find again.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._path: Path | None = getattr(engine, "path", None)
+        self._was = self._look()
+
+    def check(self) -> None:
+        """Refuse to go on beside a file that was replaced or removed."""
+        if self._look() != self._was:
+            raise Unavailable(
+                "the key store was replaced or removed while it was open",
+                remedy="open the store again",
+            )
+
+    def _look(self) -> tuple[int, int] | None:
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return (0, 0)
+        return found.st_dev, found.st_ino
+
+
 def settle(engine: Engine, *, is_deep: bool = False) -> None:
     """Leave nothing of what was destroyed in a file beside the database.
 

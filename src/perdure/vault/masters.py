@@ -217,7 +217,13 @@ class Wrapped:
 
     def begin(self, _vault: bytes, _epoch: int) -> tuple[bytes, str]:
         key = os.urandom(KEY_BYTES)
-        return key, b64encode(_asked(self.wrap, key, Unavailable)).decode()
+        wrapped = _asked(self.wrap, key, Unavailable)
+        if _asked(self.unwrap, wrapped, Unavailable) != key:
+            raise Unavailable(
+                "the key service does not give back what it wrapped",
+                remedy="check the two functions; nothing was changed",
+            )
+        return key, b64encode(wrapped).decode()
 
     renew = begin
 
@@ -227,9 +233,9 @@ class Wrapped:
 
 def _asked(function: Callable[[bytes], bytes], given: bytes, refusal: type[PerdureError]) -> bytes:
     try:
-        return bytes(function(given))
-    except Exception as error:
+        return b"".join((function(given),))  # bytes(7) would be seven zeros
+    except Exception as error:  # noqa: BLE001 - the caller's own function may raise anything
         raise refusal(
             f"the key service failed ({type(error).__name__})",
-            remedy="see its own error, then repeat",
-        ) from error
+            remedy="see its own log, then repeat",
+        ) from None  # its text may quote the key

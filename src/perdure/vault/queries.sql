@@ -76,18 +76,12 @@ update perdure_vault_subjects set state = :state where handle = :handle;
 -- name: handles_in_state
 select handle from perdure_vault_subjects where state = :state order by handle;
 
--- name: save_progress
-update perdure_vault_subjects set progress = :progress where handle = :handle;
-
--- name: progress
-select progress from perdure_vault_subjects where handle = :handle;
-
 -- name: destroy_keys
 delete from perdure_vault_keys where handle = :handle;
 
 -- name: bury
 update perdure_vault_subjects
-set handle = null, name = null, progress = null, created_at = null, state = 'forgotten'
+set handle = null, name = null, created_at = null, state = 'forgotten'
 where handle = :handle;
 
 -- name: readmit
@@ -116,7 +110,7 @@ select epoch, count(*), min(created_at) from perdure_vault_keys group by epoch;
 select epoch, source, parameters, checked, root, is_settled, created_at from perdure_vault_epochs;
 
 -- name: all_subjects
-select token, handle, name, state, progress, created_at from perdure_vault_subjects
+select token, handle, name, state, created_at from perdure_vault_subjects
 where token > :after order by token limit :most;
 
 -- name: all_keys
@@ -125,5 +119,5 @@ from perdure_vault_keys
 where (handle, number) > (:after, :number) order by handle, number limit :most;
 
 -- name: copy_subject
-insert into perdure_vault_subjects (token, handle, name, state, progress, created_at)
-values (:token, :handle, :name, :state, :progress, :now);
+insert into perdure_vault_subjects (token, handle, name, state, created_at)
+values (:token, :handle, :name, :state, :now);

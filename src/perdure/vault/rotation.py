@@ -55,6 +55,7 @@ def rewrap(keyring: Keyring, to: Master, *, progress: Progress = quiet) -> Moved
 
 
 def _move(keyring: Keyring, to: Master | None, progress: Progress) -> Moved:
+    keyring.standing.check()
     before = keyring.epochs.masters
     if to is not None and to not in before:
         keyring.epochs.masters = (*before, to)

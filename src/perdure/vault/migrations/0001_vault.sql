@@ -24,7 +24,6 @@ create table if not exists perdure_vault_subjects (
     check (length(handle) = 32 and handle <> '00000000000000000000000000000000'),
   name       blob,
   state      text    not null check (state in ('active', 'forgetting', 'forgotten')),
-  progress   text,
   created_at integer,
   check ((state = 'forgotten') = (handle is null and name is null and created_at is null))
 ) strict, without rowid;
